@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+# tnm: tiny neural models on a Raspberry Pi. `make help` lists what can be made.
+
+# ---- What is needed ------------------------------------------------------------------------------
+
+# The one list of Debian packages. run, check and their like install what is missing of it.
+PACKAGES = gcc g++ libc6-dev pkg-config check libmicrohttpd-dev libturbojpeg0-dev libpng-dev \
+    libexif-dev libjansson-dev libinih-dev libsystemd-dev zlib1g-dev libopenblas-dev
+PACKAGES_x86_64 = libsimde-dev
+PACKAGES_LINT = clang-format cppcheck
+PACKAGES_FUZZ = clang libclang-rt-14-dev
+# For check-arm64 on another machine; these stay out of every other target.
+PACKAGES_ARM64 = gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static \
+    $(addsuffix :arm64,check libmicrohttpd-dev libturbojpeg0-dev libpng-dev libexif-dev \
+    libjansson-dev libinih-dev libsystemd-dev zlib1g-dev)
+
+# ---- Settings ------------------------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+DESTDIR ?=
+LISTEN ?= 127.0.0.1:8080
+FUZZ_SECONDS ?= 20
+CROSS ?=
+BLAS ?= $(if $(CROSS),,1)# the forge multiplies with OpenBLAS; BLAS= builds it without
+
+MACHINE := $(if $(CROSS),$(firstword $(subst -, ,$(CROSS))),$(shell uname -m))
+BUILD ?= build$(if $(CROSS),/$(CROSS))
+ifneq ($(CROSS),)
+CC = $(CROSS)-gcc
+CXX = $(CROSS)-g++
+AR = $(CROSS)-ar
+PKG_CONFIG = PKG_CONFIG_LIBDIR=/usr/lib/$(CROSS)/pkgconfig:/usr/share/pkgconfig pkg-config
+else
+PKG_CONFIG ?= pkg-config
+endif
+RUN = $(if $(CROSS),qemu-$(MACHINE)-static )
+
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wvla -Wundef -Werror
+HARDENING = -D_FORTIFY_SOURCE=3 -fstack-protector-strong
+# Contraction is off so that a multiply and an add round twice wherever the source says so.
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(CFLAGS) $(HARDENING) -fPIE -ffp-contract=off \
+    -fno-math-errno -pthread $(WARNINGS) $(SANITIZE)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(LDFLAGS) $(SANITIZE)
+
+DAEMON_PACKAGES = libmicrohttpd jansson inih libsystemd
+PICTURE_PACKAGES = libturbojpeg libpng libexif
+FORGE_PACKAGES = jansson zlib $(if $(BLAS),openblas)
+flags = $$($(PKG_CONFIG) --cflags $1)
+libs = $$($(PKG_CONFIG) --libs $1)
+
+# ---- Files ---------------------------------------------------------------------------------------
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$1)
+CORE = $(call objects,$(wildcard core/*.c core/kernels/*.c))
+ifeq ($(MACHINE),x86_64)
+CORE += $(BUILD)/core/kernels/neon_avx2.o
+endif
+PICTURE = $(call objects,$(wildcard daemon/picture.c daemon/jpeg.c daemon/png.c daemon/pnm.c))
+DAEMON = $(call objects,$(wildcard daemon/*.c))
+FORGE = $(call objects,$(wildcard models/*.c))
+SUITES = $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
+TESTS = $(call objects,$(filter-out tests/fuzz_% tests/bench%,$(wildcard tests/*.c)))
+PROGRAMS = $(BUILD)/tnm $(BUILD)/tnmd
+
+.PHONY: all run check check-run check-arm64 asan tsan fuzz bench lint install uninstall models \
+    clean help packages
+.DEFAULT_GOAL = all
+.DELETE_ON_ERROR:
+
+##all: build tnm, tnmd and libtnm.a
+all: $(PROGRAMS) $(BUILD)/libtnm.a
+
+##run: install what is missing, build, and serve the models in models/ on $(LISTEN)
+run: $(BUILD)/tnmd
+	$(BUILD)/tnmd --listen $(LISTEN) --models models
+
+##check: install what is missing, build, and run every test
+check: check-run
+
+check-run: $(BUILD)/check $(PROGRAMS)
+	TNM_BUILD=$(BUILD) TNM_EMULATOR="$(RUN)" $(RUN)$(BUILD)/check
+
+# ---- Packages ------------------------------------------------------------------------------------
+
+# Goals that may install; the others only say what is missing.
+INSTALLING = $(filter run check asan tsan fuzz bench lint models packages check-arm64,$(MAKECMDGOALS))
+ALL_PACKAGES = $(PACKAGES) $(PACKAGES_$(MACHINE)) $(if $(filter lint,$(MAKECMDGOALS)),$(PACKAGES_LINT)) \
+    $(if $(filter fuzz,$(MAKECMDGOALS)),$(PACKAGES_FUZZ))
+
+##packages: install the Debian packages that are missing
+packages: $(BUILD)/packages
+
+# A stamp that every object waits for. Made anew when the list changes.
+$(BUILD)/packages: Makefile .ci/packages
+	@mkdir -p $(@D)
+	$(if $(CROSS),,.ci/packages $(if $(INSTALLING),--install) $(ALL_PACKAGES))
+	@touch $@
+
+# ---- Building ------------------------------------------------------------------------------------
+
+$(BUILD)/%.o: %.c | $(BUILD)/packages
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(EXTRA) $(if $(USES),$(call flags,$(USES))) -MMD -MP -c -o $@ $<
+
+# The NEON source once more for x86-64 processors with AVX2 and FMA; picked at run time.
+$(BUILD)/core/kernels/neon_avx2.o: core/kernels/neon.c | $(BUILD)/packages
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(EXTRA) -mavx2 -mfma -DTNM_AVX2 -MMD -MP -c -o $@ $<
+
+$(BUILD)/core/kernels/%.o: EXTRA = -O3
+$(DAEMON): USES = $(DAEMON_PACKAGES) $(PICTURE_PACKAGES)
+$(FORGE): USES = $(FORGE_PACKAGES)
+$(FORGE): EXTRA = -O3 $(if $(BLAS),-DFORGE_BLAS)
+$(TESTS): USES = check $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) zlib
+$(TESTS): EXTRA = -Wno-missing-prototypes -I$(BUILD)
+
+$(BUILD)/libtnm.a: $(CORE)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/tnmd: $(DAEMON) $(BUILD)/libtnm.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,$(DAEMON_PACKAGES) $(PICTURE_PACKAGES)) -lm
+
+$(BUILD)/tnm: $(FORGE) $(PICTURE) $(BUILD)/libtnm.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,$(FORGE_PACKAGES) $(PICTURE_PACKAGES)) -lm
+
+# The test runner links everything but the two main functions.
+$(BUILD)/check: $(TESTS) $(filter-out %/main.o,$(DAEMON) $(FORGE)) $(BUILD)/libtnm.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ \
+	    $(call libs,check $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) $(FORGE_PACKAGES)) -lm
+
+# One line a suite: tests/test_NAME.c holds Suite *NAME_suite(void).
+$(BUILD)/suites.h: $(wildcard tests/test_*.c) | $(BUILD)/packages
+	@mkdir -p $(@D)
+	@for s in $(SUITES); do echo "SUITE($$s)"; done > $@
+$(BUILD)/tests/main.o: $(BUILD)/suites.h
+
+# ---- Other ways to check --------------------------------------------------------------------------
+
+##check-arm64: the same tests, cross-built for 64-bit ARM, under qemu-user
+check-arm64:
+ifeq ($(MACHINE),aarch64)
+	$(MAKE) check
+else
+	.ci/packages --install --architecture arm64 $(PACKAGES_ARM64)
+	$(MAKE) CROSS=aarch64-linux-gnu check-run
+endif
+
+##asan: every test under the address and undefined behaviour sanitizers
+asan: $(BUILD)/packages
+	$(MAKE) BUILD=$(BUILD)/asan HARDENING= CFLAGS="-O1 -g -fno-omit-frame-pointer" \
+	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" check-run
+
+##tsan: every test under the thread sanitizer
+tsan: $(BUILD)/packages
+	$(MAKE) BUILD=$(BUILD)/tsan HARDENING= CFLAGS="-O1 -g" SANITIZE=-fsanitize=thread check-run
+
+##fuzz: each fuzz target for FUZZ_SECONDS
+fuzz: $(patsubst tests/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz_*.c))
+	@for f in $^; do mkdir -p $$f.corpus && \
+	    $$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=3000 -print_final_stats=0 -verbosity=0 \
+	        $$f.corpus tests/data/good || exit 1; done
+
+$(BUILD)/fuzz/%: tests/%.c $(wildcard core/*.c core/kernels/*.c daemon/*.c) | $(BUILD)/packages
+	@mkdir -p $(@D)
+	clang -std=c11 -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined -o $@ \
+	    $(filter-out daemon/main.c,$(filter %.c,$^)) -pthread \
+	    $(call flags,$(DAEMON_PACKAGES) $(PICTURE_PACKAGES)) \
+	    $(call libs,$(DAEMON_PACKAGES) $(PICTURE_PACKAGES)) -lm
+
+##bench: timings, each as a ratio against something in the same run
+bench: $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench*.c)) $(PROGRAMS)
+	@for b in $(filter $(BUILD)/bench%,$^); do TNM_BUILD=$(BUILD) $$b || exit 1; done
+
+$(BUILD)/bench%: $(BUILD)/tests/bench%.o $(BUILD)/libtnm.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,check $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) \
+	    $(if $(BLAS),openblas)) -lm
+$(BUILD)/tests/bench%.o: USES = $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) $(if $(BLAS),openblas)
+$(BUILD)/tests/bench%.o: EXTRA = -O2 $(if $(BLAS),-DBENCH_BLAS)
+
+##lint: layering, headers, formatting, cppcheck
+lint: $(BUILD)/packages
+	.ci/lint
+
+# ---- The rest -------------------------------------------------------------------------------------
+
+##clean: remove everything built
+clean:
+	rm -rf build
+
+##help: this list
+help:
+	@sed -n 's/^##\([a-z0-9-]*\): /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+// The settings of the daemon, as one table: each row is parser, default, range, help, option on the
+// command line and line of the shipped conf file.
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "core/error.h"
+
+struct options {
+    char listen[128];  // --listen ADDR:PORT; port 0 picks one
+    char models[4096]; // --models DIR
+    char state[4096];  // --state DIR: where the daemon keeps what it must remember; may be empty
+    char active[64];   // --active NAME: the model in service at start; empty: see shelf.h
+    char token_file[4096]; // --token-file F; empty: no token needed
+    unsigned threads;      // --threads N, 0: one a core, 2 to 4
+    size_t max_body;       // --max-body BYTES
+    uint64_t max_pixels;   // --max-pixels N
+    size_t decode_memory;  // --decode-memory BYTES, shared by all requests
+    unsigned queue;        // --queue N: requests in work at once before 503
+    unsigned connections;  // --connections N
+    unsigned connections_per_client;
+    unsigned header_timeout_s, body_timeout_s, idle_timeout_s, drain_timeout_s;
+    size_t max_model;        // --max-model BYTES, of a file
+    size_t max_model_memory; // of one open model
+    unsigned max_models;     // loaded at once
+    unsigned log_level;      // --log-level error|warn|info|debug
+};
+
+enum options_result {
+    OPTIONS_RUN,  // go on
+    OPTIONS_DONE, // --help, --version, --print-config, --check-config: printed; exit 0
+    OPTIONS_WRONG // err says what: exit 2
+};
+
+// Defaults, then the file of --config (or none), then the command line.
+// TNM_EINPUT names file and line, or the option.
+enum options_result options_read(struct options *o, int argc, char **argv, struct tnm_error *err);
+
+#endif

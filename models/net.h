@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+// A network in the forge: the graph of core, with every weight matrix spread out so that it can be
+// trained, pruned and shared. One struct serves all steps; a file is read into it and written from
+// it.
+#ifndef NET_H
+#define NET_H
+
+#include "core/graph.h"
+#include "core/meta.h"
+
+// The weights of one node. A weight is alive where keep is 1; elsewhere w is 0 and stays 0.
+struct net_layer {
+    uint32_t node;        // index in graph.node; the matrix there is empty while the net is open
+    const char *name;     // of that node
+    uint32_t rows, cols;  // outputs, inputs
+    float *w;             // (rows, cols), owned
+    float *bias;          // (rows), owned
+    uint8_t *keep;        // (rows, cols), owned
+    uint32_t bits;        // 0: not shared; 1..8: w[i] == codebook[code[i]] wherever keep[i]
+    uint32_t n_centroids; // 0 or 1..2^bits
+    float *codebook;      // (n_centroids), owned
+    uint8_t *code;        // (rows, cols), owned; NULL while not shared
+};
+
+struct net {
+    struct tnm_graph graph; // topology; matrices hold only rows and cols
+    struct tnm_meta meta;
+    uint32_t n_layers;
+    struct net_layer *layer; // (n_layers), in the order of their nodes, owned
+    bool half;               // dense layers are written as f16
+};
+
+// Builds an untrained network for inputs of recipe's size: layer sizes joined by '-',
+// "784-300-100-10", relu between them. Weights are 0; net_initialise draws them. TNM_EINPUT for
+// anything else, or where the first size is not the recipe's inputs.
+bool net_build(struct net *net, const char *arch, const struct tnm_recipe *recipe,
+               struct tnm_error *err) TNM_MUST_CHECK;
+
+// He normal weights (He et al. 2015, eq. 10), biases 0, everything kept.
+void net_initialise(struct net *net, uint64_t seed);
+
+// Reads a file; *digest, if not NULL, gets the file's SHA-256 for the next step's parent.
+bool net_open(struct net *net, const char *path, uint8_t digest[TNM_DIGEST_BYTES],
+              struct tnm_error *err) TNM_MUST_CHECK;
+
+// Writes a file, each layer in the encoding it has come to: csr-codebook where it is shared, csr
+// where something was pruned, dense elsewhere. Makes the self-test: runs inputs (n, inputs) pixels
+// through the saved network itself; n may be 0.
+bool net_save(struct net *net, const char *path, const uint8_t *inputs, uint32_t n,
+              struct tnm_error *err) TNM_MUST_CHECK;
+
+void net_free(struct net *net);
+
+uint64_t net_weights(const struct net *net);
+uint64_t net_nonzeros(const struct net *net);
+
+#endif
