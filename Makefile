@@ -13,6 +13,7 @@ PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_ARM64 = gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static \
     $(addsuffix :arm64,check libmicrohttpd-dev libturbojpeg0-dev libpng-dev libexif-dev \
     libjansson-dev libinih-dev libsystemd-dev zlib1g-dev)
+PACKAGES_ARMHF = gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
 
 # ---- Settings ------------------------------------------------------------------------------------
 
@@ -64,7 +65,7 @@ SUITES = $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
 TESTS = $(call objects,$(filter-out tests/fuzz_% tests/bench%,$(wildcard tests/*.c)))
 PROGRAMS = $(BUILD)/tnm $(BUILD)/tnmd
 
-.PHONY: all run check check-run check-arm64 asan tsan fuzz bench lint install uninstall models \
+.PHONY: all run check check-run check-arm64 check-armhf asan tsan fuzz bench lint install uninstall models \
     clean help packages
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
@@ -85,7 +86,8 @@ check-run: $(BUILD)/check $(PROGRAMS)
 # ---- Packages ------------------------------------------------------------------------------------
 
 # Goals that may install; the others only say what is missing.
-INSTALLING = $(filter run check asan tsan fuzz bench lint models packages check-arm64,$(MAKECMDGOALS))
+INSTALLING = $(filter run check asan tsan fuzz bench lint models packages check-arm64 \
+    check-armhf,$(MAKECMDGOALS))
 ALL_PACKAGES = $(PACKAGES) $(PACKAGES_$(MACHINE)) $(if $(filter lint,$(MAKECMDGOALS)),$(PACKAGES_LINT)) \
     $(if $(filter fuzz,$(MAKECMDGOALS)),$(PACKAGES_FUZZ))
 
@@ -147,6 +149,13 @@ else
 	.ci/packages --install --architecture arm64 $(PACKAGES_ARM64)
 	$(MAKE) CROSS=aarch64-linux-gnu check-run
 endif
+
+##check-armhf: compile core for 32-bit ARM, with and without NEON
+check-armhf:
+	.ci/packages --install $(PACKAGES_ARMHF)
+	$(MAKE) CROSS=arm-linux-gnueabihf build/arm-linux-gnueabihf/libtnm.a
+	$(MAKE) CROSS=arm-linux-gnueabihf BUILD=build/arm-linux-gnueabihf-neon \
+	    CFLAGS="-O2 -g -mfpu=neon-vfpv4" build/arm-linux-gnueabihf-neon/libtnm.a
 
 ##asan: every test under the address and undefined behaviour sanitizers
 asan: $(BUILD)/packages
