@@ -45,7 +45,8 @@ bool net_open(struct net *net, const char *path, uint8_t digest[TNM_DIGEST_BYTES
 
 // Writes a file, each layer in the encoding it has come to: csr-codebook where it is shared, csr
 // where something was pruned, dense elsewhere. Makes the self-test: runs inputs (n, inputs) pixels
-// through the saved network itself; n may be 0.
+// through the saved network itself; n may be 0. Inputs may be those of the network's present
+// self-test. meta keeps the new one.
 bool net_save(struct net *net, const char *path, const uint8_t *inputs, uint32_t n,
               struct tnm_error *err) TNM_MUST_CHECK;
 
