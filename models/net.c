@@ -328,26 +328,43 @@ static bool write_graph(struct tnm_graph *graph, const struct net *net, struct t
     return true;
 }
 
+static struct tnm_model *encode_and_open(const struct tnm_graph *graph, const struct tnm_meta *meta,
+                                         struct tnm_error *err) {
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    const struct tnm_limits own = {SIZE_MAX, SIZE_MAX}; // it is our own
+    if (!tnm_encode(graph, meta, &bytes, &len, err))
+        return NULL;
+    struct tnm_model *model = tnm_model_from_bytes(bytes, len, &own, err);
+    free(bytes);
+    return model;
+}
+
+struct tnm_model *net_model(const struct net *net, struct tnm_error *err) {
+    struct tnm_graph graph = {0};
+    struct tnm_meta meta = net->meta; // only read
+    meta.self_test = (struct tnm_self_test){0};
+    struct tnm_model *model =
+        write_graph(&graph, net, err) ? encode_and_open(&graph, &meta, err) : NULL;
+    tnm_graph_free(&graph);
+    return model;
+}
+
 // Runs the encoded network on pixels: what any reader of the file will get.
 static bool run_encoded(const struct tnm_graph *graph, const struct tnm_meta *meta,
                         const uint8_t *pixels, uint32_t n, float *logits, struct tnm_error *err) {
-    uint8_t *bytes = NULL;
-    size_t len = 0, inputs = tnm_tensor_elements(&graph->tensor[graph->input]);
-    const struct tnm_limits own = {SIZE_MAX, SIZE_MAX}; // it is our own
-    struct tnm_model *model = NULL;
+    size_t inputs = tnm_tensor_elements(&graph->tensor[graph->input]);
     struct tnm_session *session = NULL;
+    struct tnm_model *model = encode_and_open(graph, meta, err);
     float *x = malloc(n * inputs * sizeof *x);
-    bool ok = x != NULL || tnm_fail_errno(err, ENOMEM, "self-test");
-    ok = ok && tnm_encode(graph, meta, &bytes, &len, err) &&
-         (model = tnm_model_from_bytes(bytes, len, &own, err)) != NULL &&
-         (session = tnm_session_open(model, n, err)) != NULL;
+    bool ok = model != NULL && (x != NULL || tnm_fail_errno(err, ENOMEM, "self-test"));
+    ok = ok && (session = tnm_session_open(model, n, err)) != NULL;
     if (ok) {
         tnm_prepare_scale(pixels, n * inputs, x);
         tnm_session_run(session, x, n, logits);
     }
     tnm_session_close(session);
     tnm_model_close(model);
-    free(bytes);
     free(x);
     return ok;
 }

@@ -50,6 +50,10 @@ bool net_open(struct net *net, const char *path, uint8_t digest[TNM_DIGEST_BYTES
 bool net_save(struct net *net, const char *path, const uint8_t *inputs, uint32_t n,
               struct tnm_error *err) TNM_MUST_CHECK;
 
+// The network as its file would open, without self-test: to measure it by the engine before it is
+// saved. To be closed by the caller; NULL on failure.
+struct tnm_model *net_model(const struct net *net, struct tnm_error *err) TNM_MUST_CHECK;
+
 void net_free(struct net *net);
 
 uint64_t net_weights(const struct net *net);
