@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 // The settings of the daemon, as one table: each row is parser, default, range, help, option on the
 // command line and line of the shipped conf file.
+//
+// A key is unique in the whole file; its section only groups, and may be left out. KEY is also the
+// option --KEY (or --SECTION-KEY). Sizes and counts take K, M or G for 2^10, 2^20, 2^30.
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
@@ -22,17 +25,20 @@ struct options {
     unsigned header_timeout_s, body_timeout_s, idle_timeout_s, drain_timeout_s;
     size_t max_model;        // --max-model BYTES, of a file
     size_t max_model_memory; // of one open model
+    size_t max_memory;       // of all open models together
     unsigned max_models;     // loaded at once
     unsigned log_level;      // --log-level error|warn|info|debug
 };
 
 enum options_result {
     OPTIONS_RUN,  // go on
-    OPTIONS_DONE, // --help, --version, --print-config, --check-config: printed; exit 0
+    OPTIONS_DONE, // --help, --version, --print-config, --check-config: printed on stdout; exit 0
     OPTIONS_WRONG // err says what: exit 2
 };
 
-// Defaults, then the file of --config (or none), then the command line.
+// Defaults, then the file of --config (or none), then the command line, then what systemd offers
+// for settings that are still empty: $STATE_DIRECTORY for state, and for token_file the credential
+// "tnmd.token" if there is one.
 // TNM_EINPUT names file and line, or the option.
 enum options_result options_read(struct options *o, int argc, char **argv, struct tnm_error *err);
 

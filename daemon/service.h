@@ -10,6 +10,8 @@
 // TNM_EINPUT where it passed something else.
 bool service_socket(int *fd, struct tnm_error *err) TNM_MUST_CHECK;
 
+bool service_present(void); // whether systemd wants to be told
+
 void service_ready(const char *status);
 void service_status(const char *status);
 void service_reloading(void); // RELOADING=1 with MONOTONIC_USEC; then service_ready again

@@ -36,6 +36,7 @@ struct shelf_settings {
     const char *active; // NULL or empty: see above
     struct tnm_limits limits;
     unsigned max_models;
+    size_t max_memory; // of all models together; 0: no limit but that of each
 };
 
 // Loads every model of the folder. A folder without a good model is no failure (requests get
@@ -45,11 +46,16 @@ struct shelf *shelf_open(const struct shelf_settings *settings,
 void shelf_close(struct shelf *shelf);
 
 // Starts and stops the thread that watches the folder (inotify: close after write, rename, delete).
+// It begins with a look at every file. The folder itself may go and come back.
 bool shelf_watch(struct shelf *shelf, struct tnm_error *err) TNM_MUST_CHECK;
 void shelf_unwatch(struct shelf *shelf);
 
 // Looks at every file again now (SIGHUP). Returns how many were published and how many refused.
 void shelf_rescan(struct shelf *shelf, unsigned *published, unsigned *refused);
+
+// The same from the watching thread, which calls done(arg, ...) afterwards. Does not wait.
+void shelf_rescan_soon(struct shelf *shelf,
+                       void (*done)(void *arg, unsigned published, unsigned refused), void *arg);
 
 // Holds a model: by name, or the active one for NULL. NULL where there is none (name unknown, or
 // known but never loaded): the caller tells the two apart by shelf_find.
@@ -87,7 +93,7 @@ struct shelf_activation {
 
 // Makes name the active model: reads its file afresh if it changed, self-tests, publishes.
 // TNM_EINPUT: no such name. TNM_EFORMAT...TNM_ESELFTEST: it cannot serve; the old one serves on.
-// if_match != 0 and not the active generation: *moved is set and nothing changes.
+// if_match != 0 and not the active generation: false, *moved is set and nothing changes.
 bool shelf_activate(struct shelf *shelf, const char *name, uint64_t if_match, bool *moved,
                     struct shelf_activation *out, struct tnm_error *err) TNM_MUST_CHECK;
 

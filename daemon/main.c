@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+// tnmd: the order of start and stop, and the signals.
+#include "daemon/health.h"
+#include "daemon/listen.h"
+#include "daemon/log.h"
+#include "daemon/service.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EXIT_WRONG_SETTINGS = 2, STATUS_EVERY_US = 2000000 };
+
+struct daemon {
+    struct options options;
+    int listen_fd;
+    struct shelf *shelf;
+    struct http *http;
+};
+
+// Large blocks go back to the system when they are freed, and small ones are not spread over an
+// arena a thread.
+static void tune_memory(void) {
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    mallopt(M_TRIM_THRESHOLD, 256 << 10);
+}
+
+// Signals are taken by the main thread alone, one by one. A peer that went away is no signal, nor
+// is a writer that opens a file of ours (F_SETLEASE).
+static sigset_t take_signals(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGIO, SIG_IGN);
+    return set;
+}
+
+static bool start(struct daemon *d, struct tnm_error *err) {
+    const struct options *o = &d->options;
+    const struct shelf_settings settings = {.folder = o->models,
+                                            .state = o->state,
+                                            .active = o->active,
+                                            .limits = {o->max_model, o->max_model_memory},
+                                            .max_models = o->max_models,
+                                            .max_memory = o->max_memory};
+    if (!service_socket(&d->listen_fd, err) ||
+        (d->listen_fd < 0 && !listen_open(o->listen, &d->listen_fd, err)))
+        return false;
+    if ((d->shelf = shelf_open(&settings, err)) == NULL || !shelf_watch(d->shelf, err) ||
+        (d->http = http_start(d->listen_fd, o, d->shelf, err)) == NULL)
+        return false;
+    char name[LISTEN_NAME_BYTES];
+    listen_name(d->listen_fd, name);
+    log_info("listening on http://%s", name);
+    return true;
+}
+
+static void reloaded(void *arg, unsigned published, unsigned refused) {
+    log_info("reloaded: %u models new, %u refused", published, refused);
+    const struct daemon *d = arg;
+    health_ready(d->shelf, d->http);
+}
+
+// Until told to stop. Between signals it feeds the watchdog and keeps the status fresh.
+static void serve(struct daemon *d, const sigset_t *signals) {
+    uint64_t tick_us = service_watchdog_us() / 2;
+    if (tick_us == 0 || tick_us > STATUS_EVERY_US)
+        tick_us = STATUS_EVERY_US;
+    const struct timespec tick = {(time_t)(tick_us / 1000000), (long)(tick_us % 1000000) * 1000};
+    for (bool well = true;;) {
+        int sig =
+            service_present() ? sigtimedwait(signals, NULL, &tick) : sigwaitinfo(signals, NULL);
+        if (sig == SIGTERM || sig == SIGINT)
+            return;
+        if (sig == SIGHUP) {
+            service_reloading();
+            shelf_rescan_soon(d->shelf, reloaded, d);
+        } else if (errno == EAGAIN) {
+            health_beat(d->shelf, d->http, &well);
+        }
+    }
+}
+
+static void stop(struct daemon *d, const sigset_t *signals) {
+    log_info("stopping: requests in work have %u s to finish", d->options.drain_timeout_s);
+    http_drain(d->http);
+    service_stopping();
+    // The next signal ends the process at once.
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    if (!http_stop(d->http, d->options.drain_timeout_s))
+        log_warn("stopped with requests in work");
+    shelf_close(d->shelf);
+    close(d->listen_fd);
+}
+
+int main(int argc, char **argv) {
+    struct daemon d = {.listen_fd = -1};
+    struct tnm_error err = {0};
+    tune_memory();
+    sigset_t signals = take_signals();
+    enum options_result result = options_read(&d.options, argc, argv, &err);
+    if (result == OPTIONS_DONE)
+        return EXIT_SUCCESS;
+    log_start(d.options.log_level);
+    if (result == OPTIONS_WRONG || !start(&d, &err)) {
+        log_error("tnmd: %s", err.text);
+        return result == OPTIONS_WRONG ? EXIT_WRONG_SETTINGS : EXIT_FAILURE;
+    }
+    malloc_trim(0);
+    health_ready(d.shelf, d.http);
+    serve(&d, &signals);
+    stop(&d, &signals);
+    log_info("stopped");
+    return EXIT_SUCCESS;
+}

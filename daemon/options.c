@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+// One table of settings: read from the command line and from a conf file, printed as either.
+#include "daemon/options.h"
+
+#include "daemon/listen.h"
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// ---- The table ---------------------------------------------------------------------------------
+
+enum kind { TEXT, ADDRESS, LEVEL, UNSIGNED, SIZE, LONG };
+
+struct setting {
+    const char *section, *key;
+    enum kind kind;
+    size_t at, bytes; // of the field in struct options
+    const char *fallback;
+    uint64_t least, most; // of a number; of a text's length
+    const char *word;     // what --help calls the value
+    const char *help;     // for the conf file too; lines are divided by \n
+};
+
+#define FIELD(name) offsetof(struct options, name), sizeof((struct options *)NULL)->name
+
+enum { MIB = 1 << 20, NO_MORE_THAN = 1 << 30 };
+
+static const struct setting settings[] = {
+    {"http", "listen", ADDRESS, FIELD(listen), "127.0.0.1:8080", 1, 127, "ADDR:PORT",
+     "Where to listen: an IPv4 address, an IPv6 address in brackets, or localhost. Port 0\n"
+     "picks a free one. Not looked at where systemd passes the socket (tnmd.socket)."},
+    {"http", "token-file", TEXT, FIELD(token_file), "", 0, 4095, "FILE",
+     "File with the token that calls which change something must bring. Empty: the\n"
+     "credential tnmd.token if systemd has one; else no token is needed."},
+    {"http", "threads", UNSIGNED, FIELD(threads), "0", 0, 16, "N",
+     "Threads that answer requests. 0: one a processor, 2 to 4."},
+    {"http", "queue", UNSIGNED, FIELD(queue), "64", 1, 65536, "N",
+     "Requests in work at once; more get 503."},
+    {"http", "connections", UNSIGNED, FIELD(connections), "256", 4, 65536, "N",
+     "Connections open at once."},
+    {"http", "connections-per-client", UNSIGNED, FIELD(connections_per_client), "64", 1, 65536, "N",
+     "Connections open at once from one address."},
+    {"http", "max-body", SIZE, FIELD(max_body), "8M", 1, NO_MORE_THAN, "BYTES",
+     "Longest body of a request."},
+    {"http", "max-pixels", LONG, FIELD(max_pixels), "50000000", 1, NO_MORE_THAN, "N",
+     "Most pixels of a picture."},
+    {"http", "decode-memory", SIZE, FIELD(decode_memory), "128M", MIB, 4ULL * NO_MORE_THAN, "BYTES",
+     "Memory for decoding pictures, shared by all requests. A progressive JPEG takes about\n"
+     "3.3 bytes a pixel."},
+    {"http", "header-timeout", UNSIGNED, FIELD(header_timeout_s), "5", 1, 3600, "SECONDS",
+     "Time a client has to send the header of a request,"},
+    {"http", "body-timeout", UNSIGNED, FIELD(body_timeout_s), "30", 1, 3600, "SECONDS",
+     "and its body."},
+    {"http", "idle-timeout", UNSIGNED, FIELD(idle_timeout_s), "15", 1, 3600, "SECONDS",
+     "Time a connection may stay open without a request."},
+    {"http", "drain-timeout", UNSIGNED, FIELD(drain_timeout_s), "8", 0, 3600, "SECONDS",
+     "Time that requests in work have to finish when the daemon is told to stop."},
+    {"models", "models", TEXT, FIELD(models), "/usr/local/share/tnm/models", 1, 4095, "DIR",
+     "Folder of the models: NAME.tnm is the model NAME. It is watched: put a file there,\n"
+     "replace or remove it, and the daemon follows."},
+    {"models", "state", TEXT, FIELD(state), "", 0, 4095, "DIR",
+     "Folder where the daemon remembers which model is active. Empty: systemd's\n"
+     "StateDirectory, or nothing is remembered."},
+    {"models", "active", TEXT, FIELD(active), "", 0, 63, "NAME",
+     "Model in service at the start. Empty: the one that was last, else mnist-mlp-5bit,\n"
+     "else the first by name."},
+    {"models", "max-models", UNSIGNED, FIELD(max_models), "32", 1, 1024, "N",
+     "Models loaded at once."},
+    {"models", "max-model", SIZE, FIELD(max_model), "256M", 1, 16ULL * NO_MORE_THAN, "BYTES",
+     "Longest model file."},
+    {"models", "max-model-memory", SIZE, FIELD(max_model_memory), "512M", 1, 64ULL * NO_MORE_THAN,
+     "BYTES", "Memory of one open model."},
+    {"models", "max-memory", SIZE, FIELD(max_memory), "1G", 1, 64ULL * NO_MORE_THAN, "BYTES",
+     "Memory of all open models together."},
+    {"log", "log-level", LEVEL, FIELD(log_level), "info", 0, 0, "LEVEL",
+     "What is logged: error, warn, info (changes of state), debug (each request)."},
+};
+
+enum { N_SETTINGS = sizeof settings / sizeof *settings };
+
+static const char *const level_name[] = {"error", "warn", "info", "debug"};
+
+// ---- Values ------------------------------------------------------------------------------------
+
+static bool parse_number(const char *text, uint64_t *value) {
+    char *end;
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    *value = strtoull(text, &end, 10);
+    unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    if (errno != 0 || *value > UINT64_MAX >> shift)
+        return false;
+    *value <<= shift;
+    return end[shift != 0] == '\0';
+}
+
+static void store_number(struct options *o, const struct setting *s, uint64_t value) {
+    char *field = (char *)o + s->at;
+    if (s->bytes == sizeof(unsigned))
+        memcpy(field, &(unsigned){(unsigned)value}, sizeof(unsigned));
+    else
+        memcpy(field, &value, sizeof value);
+}
+
+static uint64_t load_number(const struct options *o, const struct setting *s) {
+    const char *field = (const char *)o + s->at;
+    unsigned small = 0;
+    uint64_t value = 0;
+    if (s->bytes == sizeof small) {
+        memcpy(&small, field, sizeof small);
+        return small;
+    }
+    memcpy(&value, field, sizeof value);
+    return value;
+}
+
+static bool set_number(struct options *o, const struct setting *s, const char *text,
+                       struct tnm_error *err) {
+    uint64_t value = 0;
+    uint64_t most = s->bytes < sizeof value && s->most > UINT32_MAX ? UINT32_MAX : s->most;
+    if (!parse_number(text, &value) || value < s->least || value > most)
+        return tnm_fail(err, TNM_EINPUT,
+                        "%s = \"%s\" is not a whole number from %" PRIu64 " to %" PRIu64, s->key,
+                        text, s->least, most);
+    store_number(o, s, value);
+    return true;
+}
+
+static bool set_level(struct options *o, const struct setting *s, const char *text,
+                      struct tnm_error *err) {
+    for (unsigned i = 0; i < sizeof level_name / sizeof *level_name; i++)
+        if (strcmp(text, level_name[i]) == 0) {
+            store_number(o, s, i);
+            return true;
+        }
+    return tnm_fail(err, TNM_EINPUT, "%s = \"%s\" is not one of error, warn, info, debug", s->key,
+                    text);
+}
+
+static bool set_text(struct options *o, const struct setting *s, const char *text,
+                     struct tnm_error *err) {
+    size_t len = strlen(text);
+    if (len < s->least)
+        return tnm_fail(err, TNM_EINPUT, "%s is empty", s->key);
+    if (len > s->most)
+        return tnm_fail(err, TNM_EINPUT, "%s is %zu bytes long, not at most %" PRIu64, s->key, len,
+                        s->most);
+    memcpy((char *)o + s->at, text, len + 1);
+    return true;
+}
+
+static bool set(struct options *o, const struct setting *s, const char *text,
+                struct tnm_error *err) {
+    switch (s->kind) {
+    case ADDRESS:
+        if (!listen_check(text, err))
+            return tnm_fail_in(err, "%s", s->key);
+        return set_text(o, s, text, err);
+    case TEXT:
+        return set_text(o, s, text, err);
+    case LEVEL:
+        return set_level(o, s, text, err);
+    default:
+        return set_number(o, s, text, err);
+    }
+}
+
+// ---- Printing ----------------------------------------------------------------------------------
+
+static void print_value(const struct options *o, const struct setting *s) {
+    if (s->kind == TEXT || s->kind == ADDRESS) {
+        printf("%s", (const char *)o + s->at);
+    } else if (s->kind == LEVEL) {
+        printf("%s", level_name[o->log_level]);
+    } else {
+        uint64_t value = load_number(o, s);
+        int unit = 0;
+        for (; s->kind == SIZE && unit < 3 && value != 0 && value % 1024 == 0; unit++)
+            value /= 1024;
+        printf("%" PRIu64 "%.*s", value, unit > 0, &" KMG"[unit]);
+    }
+}
+
+// Help text, each line behind prefix.
+static void print_lines(const char *prefix, const char *text) {
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        printf("%s%.*s\n", prefix, (int)len, text);
+        text += len + (text[len] == '\n');
+    }
+}
+
+static void print_config(const struct options *o) {
+    printf("# Settings of tnmd, the daemon that serves .tnm models over HTTP.\n"
+           "# Each key is also an option on the command line: listen is --listen. Sizes take K, M\n"
+           "# or G. Made by tnmd --print-config; check a change with tnmd --check-config.\n");
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        const struct setting *s = &settings[i];
+        if (i == 0 || strcmp(s->section, settings[i - 1].section) != 0)
+            printf("\n[%s]\n", s->section);
+        print_lines("# ", s->help);
+        printf("%s = ", s->key);
+        print_value(o, s);
+        printf("\n");
+    }
+}
+
+static void print_help(void) {
+    printf("Usage: tnmd [OPTION]...\n"
+           "Serves .tnm models over HTTP.\n\n"
+           "  --config FILE\n      Read settings from FILE first; options go over them.\n"
+           "  --check-config\n      Check FILE and the options, and exit.\n"
+           "  --print-config\n      Print all settings as a file for --config, and exit.\n"
+           "  --version, --help\n");
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        printf("  --%s %s", settings[i].key, settings[i].word);
+        if (*settings[i].fallback != '\0')
+            printf("  [%s]", settings[i].fallback);
+        printf("\n");
+        print_lines("      ", settings[i].help);
+    }
+    printf("\nExit status: 0 stopped as told, 1 could not start, 2 wrong settings.\n");
+}
+
+// ---- Conf file ---------------------------------------------------------------------------------
+
+struct conf {
+    struct options *o;
+    FILE *file;
+    int line;              // being read
+    int first;             // line of the first error; 0: none
+    struct tnm_error *err; // text of it
+    bool seen[N_SETTINGS];
+};
+
+static int conf_fail(struct conf *c) {
+    if (c->first == 0)
+        c->first = c->line;
+    return 0;
+}
+
+// Hands lines to inih one by one, so that their number is known here. Blanks in front are taken
+// off, as inih would take an indented line for more of the value above.
+static char *conf_line(char *line, int size, void *user) {
+    struct conf *c = user;
+    if (fgets(line, size, c->file) == NULL)
+        return NULL;
+    c->line++;
+    size_t len = strlen(line);
+    if (len + 1 == (size_t)size && line[len - 1] != '\n' && c->first == 0) {
+        tnm_fail(c->err, TNM_EINPUT, "longer than %d bytes", size - 2);
+        conf_fail(c);
+    }
+    size_t blanks = strspn(line, " \t");
+    memmove(line, line + blanks, len + 1 - blanks);
+    return line;
+}
+
+static int conf_value(void *user, const char *section, const char *key, const char *value) {
+    struct conf *c = user;
+    if (c->first != 0)
+        return 0;
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        const struct setting *s = &settings[i];
+        if (strcmp(key, s->key) != 0 || (*section != '\0' && strcmp(section, s->section) != 0))
+            continue;
+        if (c->seen[i]) {
+            tnm_fail(c->err, TNM_EINPUT, "%s is given twice", key);
+            return conf_fail(c);
+        }
+        c->seen[i] = true;
+        return set(c->o, s, value, c->err) ? 1 : conf_fail(c);
+    }
+    if (*section != '\0')
+        tnm_fail(c->err, TNM_EINPUT, "unknown key %s in section [%s]", key, section);
+    else
+        tnm_fail(c->err, TNM_EINPUT, "unknown key %s", key);
+    return conf_fail(c);
+}
+
+static bool read_conf(struct options *o, const char *path, struct tnm_error *err) {
+    struct conf c = {.o = o, .file = fopen(path, "re"), .err = err};
+    if (c.file == NULL) {
+        tnm_fail_errno(err, errno, "%s", path);
+        if (err != NULL)
+            err->code = TNM_EINPUT;
+        return false;
+    }
+    int line = ini_parse_stream(conf_line, &c, conf_value, &c);
+    bool readable = ferror(c.file) == 0;
+    fclose(c.file);
+    if (!readable)
+        return tnm_fail(err, TNM_EINPUT, "%s: cannot be read", path);
+    if (c.first != 0 && (line <= 0 || c.first <= line))
+        return tnm_fail_in(err, "%s:%d", path, c.first);
+    if (line != 0)
+        return tnm_fail(err, TNM_EINPUT, "%s:%d: neither [section] nor key = value", path, line);
+    return true;
+}
+
+// ---- Command line ------------------------------------------------------------------------------
+
+// What may stand alone.
+struct actions {
+    const char *config;
+    bool help, version, print, check;
+};
+
+static const struct setting *find_option(const char *name, size_t len) {
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        const struct setting *s = &settings[i];
+        size_t prefix = strlen(s->section) + 1;
+        if (strlen(s->key) == len && memcmp(name, s->key, len) == 0)
+            return s;
+        if (len == prefix + strlen(s->key) && memcmp(name, s->section, prefix - 1) == 0 &&
+            name[prefix - 1] == '-' && memcmp(name + prefix, s->key, len - prefix) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+static bool take_flag(const char *arg, struct actions *a) {
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {{"--help", &a->help},
+                 {"-h", &a->help},
+                 {"--version", &a->version},
+                 {"--print-config", &a->print},
+                 {"--check-config", &a->check}};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (strcmp(arg, flags[i].name) == 0)
+            return *flags[i].flag = true;
+    return false;
+}
+
+// Walks the command line. o == NULL: only looks for flags and --config.
+static bool walk(struct options *o, char **argv, struct actions *a, struct tnm_error *err) {
+    for (; *argv != NULL; argv++) {
+        if (take_flag(*argv, a))
+            continue;
+        if (strncmp(*argv, "--", 2) != 0)
+            return tnm_fail(err, TNM_EINPUT, "\"%s\" is not an option; see --help", *argv);
+        const char *name = *argv + 2;
+        size_t len = strcspn(name, "=");
+        bool is_config = len == 6 && memcmp(name, "config", len) == 0;
+        const struct setting *s = find_option(name, len);
+        if (s == NULL && !is_config)
+            return tnm_fail(err, TNM_EINPUT, "unknown option --%.*s; see --help", (int)len, name);
+        const char *value = name[len] == '=' ? name + len + 1 : *++argv;
+        if (value == NULL)
+            return tnm_fail(err, TNM_EINPUT, "--%s wants a value", name);
+        if (is_config)
+            a->config = value;
+        else if (o != NULL && !set(o, s, value, err))
+            return tnm_fail_in(err, "command line");
+    }
+    return true;
+}
+
+// ---- All of it ---------------------------------------------------------------------------------
+
+static void set_defaults(struct options *o) {
+    memset(o, 0, sizeof *o);
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        struct tnm_error err;
+        if (!set(o, &settings[i], settings[i].fallback, &err))
+            abort(); // the table is wrong
+    }
+}
+
+static void ask_systemd(struct options *o) {
+    const char *state = getenv("STATE_DIRECTORY"), *credentials = getenv("CREDENTIALS_DIRECTORY");
+    // StateDirectory= may name several, with colons between; ours names one.
+    if (*o->state == '\0' && state != NULL && strlen(state) < sizeof o->state)
+        memcpy(o->state, state, strlen(state) + 1);
+    if (*o->token_file != '\0' || credentials == NULL)
+        return;
+    int n = snprintf(o->token_file, sizeof o->token_file, "%s/tnmd.token", credentials);
+    if (n >= (int)sizeof o->token_file || access(o->token_file, F_OK) != 0)
+        *o->token_file = '\0';
+}
+
+enum options_result options_read(struct options *o, int argc, char **argv, struct tnm_error *err) {
+    struct actions a = {0};
+    set_defaults(o);
+    char **args = argv + (argc > 0);
+    if (!walk(NULL, args, &a, err))
+        return OPTIONS_WRONG;
+    if (a.help) {
+        print_help();
+        return OPTIONS_DONE;
+    }
+    if (a.version) {
+        printf("tnmd %s\n", TNM_VERSION);
+        return OPTIONS_DONE;
+    }
+    if ((a.config != NULL && !read_conf(o, a.config, err)) || !walk(o, args, &a, err))
+        return OPTIONS_WRONG;
+    if (a.print)
+        print_config(o);
+    else if (a.check)
+        printf("%s: no fault\n", a.config != NULL ? a.config : "options");
+    if (a.print || a.check)
+        return OPTIONS_DONE;
+    ask_systemd(o);
+    return OPTIONS_RUN;
+}

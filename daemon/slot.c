@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+// Counted models, and sessions without a lock.
+#include "daemon/slot.h"
+
+#include "core/error.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+// Idle sessions a build keeps; as many as there can be threads that answer. One more is closed.
+enum { IDLE_SESSIONS = 16 };
+
+struct tally {
+    atomic_uint holders;
+    atomic_ullong answers;
+};
+
+struct build {
+    atomic_uint holders;
+    struct tnm_model *model;
+    _Atomic(struct tnm_session *) idle[IDLE_SESSIONS];
+};
+
+struct slot {
+    struct served served; // first, so that the two pointers are one
+    atomic_uint holders;
+    struct build *build;
+    struct tally *tally;
+    char name[64];
+};
+
+static struct slot *slot_of(const struct served *served) {
+    return (struct slot *)(uintptr_t)served;
+}
+
+// True for the last holder, who then sees all that the others did.
+static bool drop(atomic_uint *holders) {
+    return atomic_fetch_sub_explicit(holders, 1, memory_order_acq_rel) == 1;
+}
+
+static void keep(atomic_uint *holders) {
+    atomic_fetch_add_explicit(holders, 1, memory_order_relaxed);
+}
+
+// ---- Tallies -----------------------------------------------------------------------------------
+
+struct tally *tally_open(void) {
+    struct tally *tally = calloc(1, sizeof *tally);
+    if (tally != NULL)
+        atomic_init(&tally->holders, 1);
+    return tally;
+}
+
+uint64_t tally_read(const struct tally *tally) {
+    return atomic_load_explicit(&tally->answers, memory_order_relaxed);
+}
+
+void tally_release(struct tally *tally) {
+    if (tally != NULL && drop(&tally->holders))
+        free(tally);
+}
+
+void served_count(struct served *served) {
+    atomic_fetch_add_explicit(&slot_of(served)->tally->answers, 1, memory_order_relaxed);
+}
+
+// ---- Builds ------------------------------------------------------------------------------------
+
+struct build *build_open(const char *path, const struct tnm_limits *limits, struct tnm_error *err) {
+    struct build *build = calloc(1, sizeof *build);
+    if (build == NULL) {
+        tnm_fail(err, TNM_ENOMEM, "no memory");
+        return NULL;
+    }
+    atomic_init(&build->holders, 1);
+    struct tnm_session *first = NULL;
+    build->model = tnm_model_open_within(path, limits, err);
+    if (build->model == NULL || !tnm_model_self_test(build->model, err) ||
+        (first = tnm_session_open(build->model, 1, err)) == NULL) {
+        build_release(build);
+        return NULL;
+    }
+    atomic_init(&build->idle[0], first);
+    return build;
+}
+
+void build_release(struct build *build) {
+    if (build == NULL || !drop(&build->holders))
+        return;
+    for (size_t i = 0; i < IDLE_SESSIONS; i++)
+        tnm_session_close(atomic_load_explicit(&build->idle[i], memory_order_relaxed));
+    tnm_model_close(build->model);
+    free(build);
+}
+
+const struct tnm_model *build_model(const struct build *build) {
+    return build->model;
+}
+
+// A session is taken by exchanging its pointer for NULL and given back by exchanging NULL for it.
+// Neither looks through the pointer, so that it does not matter who used the place meanwhile.
+struct tnm_session *served_take(struct served *served) {
+    struct build *build = slot_of(served)->build;
+    for (size_t i = 0; i < IDLE_SESSIONS; i++) {
+        if (atomic_load_explicit(&build->idle[i], memory_order_relaxed) == NULL)
+            continue;
+        struct tnm_session *session =
+            atomic_exchange_explicit(&build->idle[i], NULL, memory_order_acquire);
+        if (session != NULL)
+            return session;
+    }
+    return tnm_session_open(build->model, 1, NULL);
+}
+
+void served_give(struct served *served, struct tnm_session *session) {
+    struct build *build = slot_of(served)->build;
+    for (size_t i = 0; i < IDLE_SESSIONS; i++) {
+        struct tnm_session *none = NULL;
+        if (atomic_load_explicit(&build->idle[i], memory_order_relaxed) == NULL &&
+            atomic_compare_exchange_strong_explicit(&build->idle[i], &none, session,
+                                                    memory_order_release, memory_order_relaxed))
+            return;
+    }
+    tnm_session_close(session);
+}
+
+// ---- Slots -------------------------------------------------------------------------------------
+
+struct served *slot_open(struct build *build, struct tally *tally, const char *name,
+                         uint64_t generation, struct tnm_error *err) {
+    struct slot *slot = calloc(1, sizeof *slot);
+    if (slot == NULL) {
+        tnm_fail(err, TNM_ENOMEM, "no memory");
+        return NULL;
+    }
+    keep(&build->holders);
+    keep(&tally->holders);
+    atomic_init(&slot->holders, 1);
+    slot->build = build;
+    slot->tally = tally;
+    snprintf(slot->name, sizeof slot->name, "%s", name);
+    slot->served =
+        (struct served){slot->name, tnm_model_digest(build->model), generation, build->model};
+    return &slot->served;
+}
+
+void slot_hold(struct served *served) {
+    keep(&slot_of(served)->holders);
+}
+
+struct build *slot_build(const struct served *served) {
+    return slot_of(served)->build;
+}
+
+void shelf_release(struct served *served) {
+    if (served == NULL || !drop(&slot_of(served)->holders))
+        return;
+    build_release(slot_of(served)->build);
+    tally_release(slot_of(served)->tally);
+    free(slot_of(served));
+}
