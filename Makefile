@@ -58,7 +58,8 @@ CORE = $(call objects,$(wildcard core/*.c core/kernels/*.c))
 ifeq ($(MACHINE),x86_64)
 CORE += $(BUILD)/core/kernels/neon_avx2.o
 endif
-PICTURE = $(call objects,$(wildcard daemon/picture.c daemon/jpeg.c daemon/png.c daemon/pnm.c))
+PICTURE = $(call objects,$(wildcard daemon/picture.c daemon/jpeg.c daemon/png.c \
+    daemon/pnm.c daemon/exif.c))
 DAEMON = $(call objects,$(wildcard daemon/*.c))
 FORGE = $(call objects,$(wildcard models/*.c))
 SUITES = $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
