@@ -55,4 +55,10 @@ static inline void store_u64(uint8_t *at, uint64_t v) {
     store_u32(at + 4, (uint32_t)(v >> 32));
 }
 
+static inline void store_f32(uint8_t *at, float v) {
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    store_u32(at, bits);
+}
+
 #endif

@@ -44,8 +44,7 @@ struct tnm_matrix {
     void *owned; // what tnm_matrix_free frees; NULL where the arrays are borrowed
 };
 
-// ---- Reading one entry (for layouts, tools and references; kernels have layouts of their own)
-// ----
+// ---- Reading one entry (for layouts, tools, references; kernels have layouts of their own) ------
 
 static inline uint32_t tnm_matrix_col(const struct tnm_matrix *m, size_t k) {
     return m->col16 != NULL ? m->col16[k] : m->col32[k];
@@ -63,17 +62,21 @@ void tnm_matrix_to_dense(const struct tnm_matrix *m, float *w);
 // "dense", "csr", "csr-codebook", "packed".
 const char *tnm_encoding_name(enum tnm_encoding encoding);
 
-// ---- Making one (for the forge and for tests)
-// ----------------------------------------------------
+// IEEE binary16, round to nearest, ties to even. Beyond 65504 there is only infinity.
+float tnm_half_to_float(uint16_t half);
+uint16_t tnm_float_to_half(float value);
+
+// ---- Making one (for the forge and for tests) ---------------------------------------------------
 
 // What a matrix is made from. Arrays are only read, and may go afterwards.
 struct tnm_matrix_source {
     uint32_t rows, cols;
     enum tnm_encoding encoding;
-    uint32_t bits;       // dense: 32 or 16; csr-codebook: 1..8
-    const float *w;      // (rows, cols); not used with a codebook
-    const uint8_t *keep; // (rows, cols), nonzero = stored; NULL: what is not 0 in w (or all, dense)
-    const uint8_t *code; // (rows, cols), csr-codebook: the centroid of each kept weight
+    uint32_t bits;  // dense: 32 or 16; csr-codebook: 1..8
+    const float *w; // (rows, cols); not used with a codebook
+    const uint8_t
+        *keep; // (rows, cols), nonzero = stored; NULL: what is not 0 in w for csr, all else
+    const uint8_t *code;   // (rows, cols), csr-codebook: the centroid of each kept weight
     const float *codebook; // (n_centroids)
     uint32_t n_centroids;
     const float *bias; // (rows), or NULL
@@ -85,5 +88,46 @@ bool tnm_matrix_make(struct tnm_matrix *out, const struct tnm_matrix_source *sou
                      struct tnm_error *err) TNM_MUST_CHECK;
 
 void tnm_matrix_free(struct tnm_matrix *m);
+
+// ---- The arrays, for what stores and reads them -------------------------------------------------
+
+// In the order in which a file has them.
+enum tnm_array {
+    TNM_ARRAY_DENSE,
+    TNM_ARRAY_ROW_START,
+    TNM_ARRAY_COL,
+    TNM_ARRAY_VALUE,
+    TNM_ARRAY_CODEBOOK,
+    TNM_ARRAY_CODE,
+    TNM_ARRAY_BIAS,
+    TNM_ARRAYS
+};
+
+enum {
+    TNM_ARRAY_ALIGN = 64 // bytes; every array of a matrix starts at a multiple of it
+};
+
+// Checks rows, cols, encoding, bits, n_centroids and nonzeros: after it no size can overflow.
+// TNM_EFORMAT, or TNM_EUNSUPPORTED for packed.
+bool tnm_matrix_check_sizes(const struct tnm_matrix *m, struct tnm_error *err) TNM_MUST_CHECK;
+
+// Checks what the arrays hold, sizes being right: all that kernels trust. TNM_EFORMAT.
+bool tnm_matrix_check_arrays(const struct tnm_matrix *m, struct tnm_error *err) TNM_MUST_CHECK;
+
+// Whether the encoding has an array; for the bias false.
+bool tnm_matrix_has(const struct tnm_matrix *m, enum tnm_array array);
+
+// "row starts", "codebook", ...
+const char *tnm_array_name(enum tnm_array array);
+
+// Bytes of an array, sizes being right; as if it were there.
+uint64_t tnm_array_bytes(const struct tnm_matrix *m, enum tnm_array array);
+
+// The array itself, or NULL; and putting one in its place.
+const void *tnm_array_get(const struct tnm_matrix *m, enum tnm_array array);
+void tnm_array_set(struct tnm_matrix *m, enum tnm_array array, const void *at);
+
+// Values of a dense matrix that are not 0.
+uint64_t tnm_matrix_count_dense(const struct tnm_matrix *m);
 
 #endif

@@ -7,6 +7,7 @@
 
 enum {
     TNM_MAX_LABELS = 65536,
+    TNM_MAX_LABEL = 255, // bytes of one
     TNM_MAX_TEXT = 1023, // bytes of a description, of a step's parameters
     TNM_MAX_STEPS = 64,
     TNM_MAX_SELF_TESTS = 64,
@@ -20,7 +21,7 @@ struct tnm_score {
 
 // One step that made the network what it is: "train", "prune", "retrain", "share".
 struct tnm_step {
-    char verb[16];
+    char verb[16];                     // 1 to 15 of [a-z0-9-]
     char parameters[TNM_MAX_TEXT + 1]; // as one would type them: "--std 2 --layer fc3=1"
     uint64_t seed;
     uint64_t nonzeros;                // weights left after it
@@ -33,6 +34,7 @@ struct tnm_step {
 // |got - want| <= tolerance * max(1, |want|).
 struct tnm_self_test {
     uint32_t n_cases;
+    size_t inputs, outputs; // of one case: those of the network
     float tolerance;
     uint8_t *x;    // (n_cases, inputs), owned
     float *logits; // (n_cases, outputs), owned
@@ -41,10 +43,10 @@ struct tnm_self_test {
 struct tnm_meta {
     char name[64]; // [A-Za-z0-9._-]{1,63}, no leading dot
     char description[TNM_MAX_TEXT + 1];
-    char dataset[64];  // "mnist"
-    uint32_t n_labels; // 0, or the outputs
-    char **label;      // (n_labels), UTF-8, owned
-    struct tnm_recipe recipe;
+    char dataset[64];         // "mnist"
+    uint32_t n_labels;        // 0, or the outputs
+    char **label;             // (n_labels), UTF-8 without control characters; one block, owned
+    struct tnm_recipe recipe; // width 0: the input is not a picture
     struct tnm_score test, validation;
     uint32_t n_steps;
     struct tnm_step *step; // (n_steps), in order, owned
@@ -66,6 +68,9 @@ bool tnm_meta_add_step(struct tnm_meta *meta, const struct tnm_step *step,
 // UTF-8.
 bool tnm_meta_set_labels(struct tnm_meta *meta, const char *const *label, uint32_t n,
                          struct tnm_error *err) TNM_MUST_CHECK;
+
+// Whether len bytes are UTF-8 (shortest forms, no surrogates, no control characters).
+bool tnm_text_valid(const char *text, size_t len);
 
 // Whether a name may be a model's: [A-Za-z0-9._-], 1 to 63 bytes, no leading dot.
 bool tnm_name_valid(const char *name);

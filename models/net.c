@@ -374,7 +374,8 @@ static bool make_self_test(struct tnm_self_test *test, const struct tnm_graph *g
                            struct tnm_error *err) {
     size_t inputs = tnm_tensor_elements(&graph->tensor[graph->input]);
     size_t outputs = tnm_tensor_elements(&graph->tensor[graph->output]);
-    *test = (struct tnm_self_test){.n_cases = n, .tolerance = self_test_tolerance};
+    *test = (struct tnm_self_test){
+        .n_cases = n, .inputs = inputs, .outputs = outputs, .tolerance = self_test_tolerance};
     if (n == 0)
         return true;
     test->x = malloc(n * inputs);

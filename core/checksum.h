@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+// The two sums of a file: CRC-32 against damage, SHA-256 as its name.
+#ifndef TNM_CHECKSUM_H
+#define TNM_CHECKSUM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// CRC-32 of IEEE 802.3, as zlib and gzip compute it (reflected polynomial 0xedb88320, both ends
+// inverted). crc is 0 at first, then the result for the bytes before these.
+uint32_t tnm_crc32(uint32_t crc, const void *bytes, size_t len);
+
+// SHA-256 of FIPS 180-4.
+void tnm_sha256(const void *bytes, size_t len, uint8_t digest[32]);
+
+#endif
