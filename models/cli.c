@@ -340,10 +340,15 @@ static void tell_one(const struct cli_option *o, const void *settings, char *tex
         append(text, size, " --%s %s", o->name, list->item[i]);
 }
 
+static bool is_told(const struct cli_option *o) {
+    return o->type != CLI_PATH && strcmp(o->name, "threads") != 0 && strcmp(o->name, "seed") != 0 &&
+           strcmp(o->name, "json") != 0;
+}
+
 void cli_tell(const struct cli_command *command, const void *settings, char *text, size_t size) {
     text[0] = 0;
     for (size_t i = 0; i < command->n_options; i++)
-        if (command->option[i].type != CLI_PATH && !command->option[i].untold)
+        if (is_told(&command->option[i]))
             tell_one(&command->option[i], settings, text, size);
     if (text[0] != 0)
         memmove(text, text + 1, strlen(text));

@@ -67,19 +67,15 @@ struct cli_option {
     const char *standard; // the default as one would type it, CLI_MUST, or NULL: none
     double low, high;     // of numbers, both included
     const char *help;
-    bool untold; // says how, not what: cli_tell leaves it out
 };
 
 // Rows that many commands have. FIELD is the offset of a uint32_t, uint64_t, bool, const char *.
 #define CLI_THREADS(FIELD)                                                                         \
-    { "threads", 0, CLI_COUNT, FIELD, "N", "0", 0, 256, "threads; 0: one for each core", true }
+    { "threads", 0, CLI_COUNT, FIELD, "N", "0", 0, 256, "threads; 0: one for each core" }
 #define CLI_SEED(FIELD)                                                                            \
-    {                                                                                              \
-        "seed", 0, CLI_BIG, FIELD, "N", "1", 0, 1e15, "the same seed repeats a run bit for bit",   \
-            true                                                                                   \
-    }
+    { "seed", 0, CLI_BIG, FIELD, "N", "1", 0, 1e15, "the same seed repeats a run bit for bit" }
 #define CLI_JSON(FIELD)                                                                            \
-    { "json", 0, CLI_FLAG, FIELD, NULL, NULL, 0, 0, "print one JSON document", true }
+    { "json", 0, CLI_FLAG, FIELD, NULL, NULL, 0, 0, "print one JSON document" }
 #define CLI_LOG(FIELD)                                                                             \
     { "log", 0, CLI_PATH, FIELD, "FILE", NULL, 0, 0, "append one JSON line for each finished step" }
 #define CLI_OUTPUT(FIELD)                                                                          \
@@ -117,8 +113,8 @@ int cli_wrong(const struct cli_command *command, const char *format, ...)
 // Prints "tnm: text" on stderr; CLI_FAILED.
 int cli_fail(const struct tnm_error *err);
 
-// The settings in effect, defaults too, as one would type them, without paths and untold rows:
-// for the provenance of a file. Cut at size.
+// The settings in effect, defaults too, as one would type them, for the provenance of a file.
+// Without paths, and without --threads, --seed and --json, which say how and not what. Cut at size.
 void cli_tell(const struct cli_command *command, const void *settings, char *text, size_t size);
 
 // ---- Output ------------------------------------------------------------------------------------

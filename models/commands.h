@@ -4,4 +4,6 @@
 #ifndef COMMANDS_H
 #define COMMANDS_H
 
+int cmd_prune(int argc, char **argv);
+
 #endif

@@ -13,6 +13,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *purpose;
 } table[] = {
+    {"prune", cmd_prune, "remove small weights"},
     {NULL, NULL, NULL},
 };
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+// How many images a model answers rightly. Runs the engine one image at a time, as the daemon does,
+// so that both count the same.
+#ifndef MEASURE_H
+#define MEASURE_H
+
+#include "core/meta.h"
+#include "models/data.h"
+
+struct measure {
+    uint32_t images, correct, classes;
+    uint32_t *answer;    // (images), the class with the highest score; the first of equal ones
+    uint32_t *confusion; // (classes, classes), rows: what it was, columns: what was answered
+};
+
+// Answers a whole set. Its labels must be classes of the model: see dataset_match. threads 0: one
+// for each core. TNM_EINPUT where images are not of the model's size, TNM_ENOMEM, TNM_ELIMIT.
+bool measure_run(struct measure *m, const struct tnm_model *model, const struct data_set *set,
+                 uint32_t inputs, uint32_t threads, struct tnm_error *err) TNM_MUST_CHECK;
+
+void measure_free(struct measure *m);
+
+// Correct answers on the validation and the test set of data; a set that data lacks: 0 of 0.
+bool measure_scores(const struct tnm_model *model, const struct dataset *data, uint32_t threads,
+                    struct tnm_score *validation, struct tnm_score *test,
+                    struct tnm_error *err) TNM_MUST_CHECK;
+
+// correct / images, NaN where there are no images.
+double measure_accuracy(struct tnm_score score);
+
+// Two models on the same images: how often only the first, only the second was right.
+struct measure_pair {
+    uint32_t only_first, only_second;
+    double p; // two-sided, of the null hypothesis that both are equally good
+};
+
+// McNemar (1947) test of paired answers; exact (binomial) as long as at most 1000 images tell the
+// two apart, chi-squared with continuity correction (Edwards 1948) beyond.
+struct measure_pair measure_compare(const struct measure *first, const struct measure *second,
+                                    const struct data_set *set);
+
+// The test alone: p for b and c discordant pairs; 1 where there are none.
+double measure_mcnemar(uint32_t b, uint32_t c);
+
+#endif
