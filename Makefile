@@ -31,9 +31,11 @@ ifneq ($(CROSS),)
 CC = $(CROSS)-gcc
 CXX = $(CROSS)-g++
 AR = $(CROSS)-ar
+STRIP = $(CROSS)-strip
 PKG_CONFIG = PKG_CONFIG_LIBDIR=/usr/lib/$(CROSS)/pkgconfig:/usr/share/pkgconfig pkg-config
 else
 PKG_CONFIG ?= pkg-config
+STRIP ?= strip
 endif
 RUN = $(if $(CROSS),qemu-$(MACHINE)-static )
 
@@ -193,6 +195,36 @@ $(BUILD)/tests/bench%.o: EXTRA = -O2 $(if $(BLAS),-DBENCH_BLAS)
 ##lint: layering, headers, formatting, cppcheck
 lint: $(BUILD)/packages
 	.ci/lint
+
+# ---- Installing -----------------------------------------------------------------------------------
+
+UNITDIR ?= $(or $(shell pkg-config --variable=systemdsystemunitdir systemd 2>/dev/null),/lib/systemd/system)
+# What the sources say of paths, made true.
+place = sed -e 's|/usr/local|$(PREFIX)|g' -e 's|/etc/tnmd|$(SYSCONFDIR)/tnmd|g' $1 > $2 && chmod 644 $2
+
+##install: put programs, library, models, settings and units under $(DESTDIR)$(PREFIX)
+install: $(PROGRAMS) $(BUILD)/libtnm.a
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include share/tnm/models share/doc/tnm) \
+	    $(DESTDIR)$(SYSCONFDIR)/tnmd $(DESTDIR)$(UNITDIR)
+	install -s --strip-program=$(STRIP) $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(BUILD)/libtnm.a $(DESTDIR)$(PREFIX)/lib
+	install -m 644 core/tnm.h $(DESTDIR)$(PREFIX)/include
+	sed -e 's|@PREFIX@|$(PREFIX)|' core/tnm.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tnm.pc
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/tnm.pc
+	set -- models/*.tnm; [ ! -e "$$1" ] || install -m 644 "$$@" $(DESTDIR)$(PREFIX)/share/tnm/models
+	install -m 644 conf/avahi-tnm.service core/FORMAT.md $(DESTDIR)$(PREFIX)/share/doc/tnm
+	[ -e $(DESTDIR)$(SYSCONFDIR)/tnmd/tnmd.conf ] || \
+	    { $(call place,conf/tnmd.conf,$(DESTDIR)$(SYSCONFDIR)/tnmd/tnmd.conf); }
+	$(call place,systemd/tnmd.service,$(DESTDIR)$(UNITDIR)/tnmd.service)
+	install -m 644 systemd/tnmd.socket $(DESTDIR)$(UNITDIR)
+
+##uninstall: remove what install put there, but for the settings and models of others
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/tnm bin/tnmd lib/libtnm.a lib/pkgconfig/tnm.pc include/tnm.h) \
+	    $(addprefix $(DESTDIR)$(PREFIX)/share/tnm/,$(wildcard models/*.tnm)) \
+	    $(addprefix $(DESTDIR)$(UNITDIR)/,tnmd.service tnmd.socket)
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/tnm
+	-rmdir $(DESTDIR)$(PREFIX)/share/tnm/models $(DESTDIR)$(PREFIX)/share/tnm
 
 # ---- The rest -------------------------------------------------------------------------------------
 

@@ -25,7 +25,8 @@ bool http_stop(struct http *http, unsigned timeout_s);
 void http_counts(const struct http *http, uint64_t *answered, unsigned *in_work);
 
 // Asks the server itself for /healthz's answer through its own threads: the watchdog's proof of
-// life.
+// life. Over a socketpair (MHD_add_connection), as the unit forbids the daemon to open or reach any
+// IP socket by itself. Waits a second at most.
 bool http_alive(struct http *http);
 
 #endif

@@ -54,9 +54,9 @@ static const struct setting settings[] = {
      "Memory for decoding pictures, shared by all requests. A progressive JPEG takes about\n"
      "3.3 bytes a pixel."},
     {"http", "header-timeout", UNSIGNED, FIELD(header_timeout_s), "5", 1, 3600, "SECONDS",
-     "Time a client has to send the header of a request,"},
+     "Time a client has to send the header of a request."},
     {"http", "body-timeout", UNSIGNED, FIELD(body_timeout_s), "30", 1, 3600, "SECONDS",
-     "and its body."},
+     "Time a client has to send the body of a request."},
     {"http", "idle-timeout", UNSIGNED, FIELD(idle_timeout_s), "15", 1, 3600, "SECONDS",
      "Time a connection may stay open without a request."},
     {"http", "drain-timeout", UNSIGNED, FIELD(drain_timeout_s), "8", 0, 3600, "SECONDS",
@@ -174,17 +174,19 @@ static bool set(struct options *o, const struct setting *s, const char *text,
 
 // ---- Printing ----------------------------------------------------------------------------------
 
+// With the blank in front of it, if there is one.
 static void print_value(const struct options *o, const struct setting *s) {
     if (s->kind == TEXT || s->kind == ADDRESS) {
-        printf("%s", (const char *)o + s->at);
+        const char *text = (const char *)o + s->at;
+        printf("%s%s", *text != '\0' ? " " : "", text);
     } else if (s->kind == LEVEL) {
-        printf("%s", level_name[o->log_level]);
+        printf(" %s", level_name[o->log_level]);
     } else {
         uint64_t value = load_number(o, s);
         int unit = 0;
         for (; s->kind == SIZE && unit < 3 && value != 0 && value % 1024 == 0; unit++)
             value /= 1024;
-        printf("%" PRIu64 "%.*s", value, unit > 0, &" KMG"[unit]);
+        printf(" %" PRIu64 "%.*s", value, unit > 0, &" KMG"[unit]);
     }
 }
 
@@ -206,7 +208,7 @@ static void print_config(const struct options *o) {
         if (i == 0 || strcmp(s->section, settings[i - 1].section) != 0)
             printf("\n[%s]\n", s->section);
         print_lines("# ", s->help);
-        printf("%s = ", s->key);
+        printf("%s =", s->key);
         print_value(o, s);
         printf("\n");
     }

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+// Files of the folder of models: their names, and whether one has changed.
+#ifndef FOLDER_H
+#define FOLDER_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+enum { MODEL_NAME_BYTES = 64 };
+
+// NAME.tnm to NAME: [A-Za-z0-9._-]{1,63}, no leading dot. False for what is no model's name.
+bool folder_model_name(const char *file, char name[MODEL_NAME_BYTES]);
+
+// What tells that a file has not changed. All zero: not known; it equals nothing.
+struct signature {
+    dev_t device;
+    ino_t inode;
+    off_t len;
+    struct timespec modified, changed;
+};
+
+// Looks at NAME.tnm, through links. False, and errno, where that fails.
+bool folder_stat(const char *folder, const char *name, char path[PATH_MAX], struct stat *s);
+
+// All zero for a file that changed in the last two seconds: the times of files are coarse, so that
+// it may change again without a trace.
+struct signature folder_signature(const struct stat *s);
+
+bool folder_unchanged(const struct signature *seen, const struct stat *s);
+
+// Whether some process has the file open for writing. The kernel tells only the file's owner and
+// root (F_SETLEASE); others always get false, and find out by the checksum.
+bool folder_being_written(const char *path);
+
+// The names of all models, sorted, to be freed. -1 and errno on failure.
+int folder_names(const char *folder, char (**names)[MODEL_NAME_BYTES]);
+
+// The name that is remembered in the state folder; "" if there is none.
+void folder_recall(const char *state, char name[MODEL_NAME_BYTES]);
+
+// Remembers it, all or nothing. False and errno on failure; true if state is "".
+bool folder_remember(const char *state, const char *name);
+
+#endif
