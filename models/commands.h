@@ -5,5 +5,10 @@
 #define COMMANDS_H
 
 int cmd_prune(int argc, char **argv);
+int cmd_share(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+int cmd_classify(int argc, char **argv);
 
 #endif

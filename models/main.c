@@ -14,6 +14,11 @@ static const struct {
     const char *purpose;
 } table[] = {
     {"prune", cmd_prune, "remove small weights"},
+    {"share", cmd_share, "let the weights of a layer share a few values"},
+    {"eval", cmd_eval, "count right answers, compare models"},
+    {"info", cmd_info, "tell what a file holds"},
+    {"verify", cmd_verify, "check files by every rule"},
+    {"classify", cmd_classify, "tell what pictures show"},
     {NULL, NULL, NULL},
 };
 

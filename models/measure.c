@@ -96,6 +96,16 @@ static bool fits(const struct tnm_model *model, const struct data_set *set, uint
     return true;
 }
 
+bool measure_data(struct dataset *data, const char *dir, const struct tnm_meta *meta,
+                  size_t outputs, bool train, bool test, struct tnm_error *err) {
+    if (!dataset_open(data, dir, &meta->recipe, train, test, err))
+        return false;
+    if (dataset_match(data, meta->label, meta->n_labels, (uint32_t)outputs, err))
+        return true;
+    dataset_close(data);
+    return tnm_fail_in(err, "%s", dir);
+}
+
 bool measure_run(struct measure *m, const struct tnm_model *model, const struct data_set *set,
                  uint32_t inputs, uint32_t threads, struct tnm_error *err) {
     *m = (struct measure){0};
@@ -104,8 +114,10 @@ bool measure_run(struct measure *m, const struct tnm_model *model, const struct 
     m->images = set->n;
     m->classes = (uint32_t)tnm_model_outputs(model);
     m->answer = calloc((size_t)set->n + 1, sizeof *m->answer);
+    m->right = calloc((size_t)set->n + 1, sizeof *m->right);
     m->confusion = calloc((size_t)m->classes * m->classes, sizeof *m->confusion);
-    bool ok = (m->answer != NULL && m->confusion != NULL) || tnm_fail_errno(err, ENOMEM, "answers");
+    bool ok = (m->answer != NULL && m->right != NULL && m->confusion != NULL) ||
+              tnm_fail_errno(err, ENOMEM, "answers");
     threads = cli_threads(threads);
     threads = threads < MAX_THREADS ? threads : MAX_THREADS;
     threads = threads <= set->n / 64 ? threads : set->n / 64 + 1; // a thread wants some work
@@ -114,7 +126,8 @@ bool measure_run(struct measure *m, const struct tnm_model *model, const struct 
         return false;
     }
     for (uint32_t i = 0; i < set->n; i++) {
-        m->correct += m->answer[i] == set->label[i];
+        m->right[i] = m->answer[i] == set->label[i];
+        m->correct += m->right[i];
         m->confusion[(size_t)set->label[i] * m->classes + m->answer[i]]++;
     }
     return true;
@@ -122,6 +135,7 @@ bool measure_run(struct measure *m, const struct tnm_model *model, const struct 
 
 void measure_free(struct measure *m) {
     free(m->answer);
+    free(m->right);
     free(m->confusion);
     *m = (struct measure){0};
 }
@@ -149,6 +163,14 @@ double measure_accuracy(struct tnm_score s) {
     return s.images != 0 ? (double)s.correct / s.images : NAN;
 }
 
+void measure_interval(struct tnm_score s, double *low, double *high) {
+    static const double z = 1.959963984540054;
+    double n = s.images, p = n > 0 ? s.correct / n : 0;
+    double middle = p + z * z / (2 * n), half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+    *low = n > 0 ? (middle - half) / (1 + z * z / n) : 0;
+    *high = n > 0 ? (middle + half) / (1 + z * z / n) : 1;
+}
+
 // ---- Comparing ---------------------------------------------------------------------------------
 
 // P(X <= k) of X binomial with n trials of 1/2, term by term from the logarithm of the first.
@@ -170,13 +192,11 @@ double measure_mcnemar(uint32_t b, uint32_t c) {
     return erfc(sqrt(difference * difference / (double)n / 2)); // chi-squared, one degree
 }
 
-struct measure_pair measure_compare(const struct measure *first, const struct measure *second,
-                                    const struct data_set *set) {
+struct measure_pair measure_compare(const struct measure *first, const struct measure *second) {
     struct measure_pair pair = {0};
-    for (uint32_t i = 0; i < set->n; i++) {
-        bool a = first->answer[i] == set->label[i], b = second->answer[i] == set->label[i];
-        pair.only_first += a && !b;
-        pair.only_second += b && !a;
+    for (uint32_t i = 0; i < first->images; i++) {
+        pair.only_first += first->right[i] && !second->right[i];
+        pair.only_second += second->right[i] && !first->right[i];
     }
     pair.p = measure_mcnemar(pair.only_first, pair.only_second);
     return pair;

@@ -10,8 +10,14 @@
 struct measure {
     uint32_t images, correct, classes;
     uint32_t *answer;    // (images), the class with the highest score; the first of equal ones
+    uint8_t *right;      // (images), 1 where the answer was the label
     uint32_t *confusion; // (classes, classes), rows: what it was, columns: what was answered
 };
+
+// Opens the data of a model that exists: images of its input's size, classes in the order of its
+// labels.
+bool measure_data(struct dataset *data, const char *dir, const struct tnm_meta *meta,
+                  size_t outputs, bool train, bool test, struct tnm_error *err) TNM_MUST_CHECK;
 
 // Answers a whole set. Its labels must be classes of the model: see dataset_match. threads 0: one
 // for each core. TNM_EINPUT where images are not of the model's size, TNM_ENOMEM, TNM_ELIMIT.
@@ -28,16 +34,19 @@ bool measure_scores(const struct tnm_model *model, const struct dataset *data, u
 // correct / images, NaN where there are no images.
 double measure_accuracy(struct tnm_score score);
 
+// The interval that covers the true accuracy with 95 % (Wilson 1927). 0 and 1 without images.
+void measure_interval(struct tnm_score score, double *low, double *high);
+
 // Two models on the same images: how often only the first, only the second was right.
 struct measure_pair {
     uint32_t only_first, only_second;
     double p; // two-sided, of the null hypothesis that both are equally good
 };
 
-// McNemar (1947) test of paired answers; exact (binomial) as long as at most 1000 images tell the
-// two apart, chi-squared with continuity correction (Edwards 1948) beyond.
-struct measure_pair measure_compare(const struct measure *first, const struct measure *second,
-                                    const struct data_set *set);
+// Both must have been run on the same set. McNemar (1947) test of paired answers; exact (binomial)
+// as long as at most 1000 images tell the two apart, chi-squared with continuity correction
+// (Edwards 1948) beyond.
+struct measure_pair measure_compare(const struct measure *first, const struct measure *second);
 
 // The test alone: p for b and c discordant pairs; 1 where there are none.
 double measure_mcnemar(uint32_t b, uint32_t c);

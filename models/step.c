@@ -54,13 +54,7 @@ bool step_open(struct step *step, struct net *net, const char *path, struct tnm_
 bool step_data(struct dataset *data, const char *dir, const struct net *net, bool train, bool test,
                struct tnm_error *err) {
     const struct tnm_tensor *out = &net->graph.tensor[net->graph.output];
-    if (!dataset_open(data, dir, &net->meta.recipe, train, test, err))
-        return false;
-    if (dataset_match(data, net->meta.label, net->meta.n_labels, (uint32_t)tnm_tensor_elements(out),
-                      err))
-        return true;
-    dataset_close(data);
-    return tnm_fail_in(err, "%s", dir);
+    return measure_data(data, dir, &net->meta, tnm_tensor_elements(out), train, test, err);
 }
 
 static bool measure_net(const struct step *step, struct net *net, const struct dataset *data,
