@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+// What the forge can train: for each operation of a graph how to run it on several inputs side by
+// side and how gradients go back through it (reverse-mode differentiation). One table; a new
+// operation is a new row.
+#ifndef OPS_H
+#define OPS_H
+
+#include "models/net.h"
+
+// One node on n inputs. Tensors are (n, elements), row-major.
+struct op_call {
+    const struct tnm_graph *graph;
+    const struct tnm_node *node;
+    const struct net_layer *layer; // its weights; NULL where it has none
+    uint32_t n;
+    const float *in[TNM_MAX_NODE_INPUTS];
+    float *out;
+    void *kept;     // (n * kept_bytes), what forward wants backward to know
+    float *scratch; // (GEMM_SCRATCH), of this thread
+
+    // Backward only. d_x is the gradient of the loss by x.
+    const float *d_out;
+    float *d_in[TNM_MAX_NODE_INPUTS]; // NULL: not wanted
+    bool adds[TNM_MAX_NODE_INPUTS];   // d_in already holds what came another way: add to it
+    float *d_w, *d_bias;              // (rows, cols) and (rows), overwritten with sums over n
+};
+
+struct train_op {
+    enum tnm_op op;
+    bool view; // out is in, seen in another shape
+    size_t (*kept_bytes)(const struct tnm_graph *graph, const struct tnm_node *node); // or NULL
+    void (*forward)(const struct op_call *call);
+    void (*backward)(const struct op_call *call);
+};
+
+// NULL for an operation that cannot be trained.
+const struct train_op *train_op_find(enum tnm_op op);
+
+#endif

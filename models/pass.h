@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+// A network running forward and backward on some inputs: the values of all its tensors and, after
+// backward, the gradients. One thread's; the network is only read.
+#ifndef PASS_H
+#define PASS_H
+
+#include "models/ops.h"
+
+struct pass {
+    const struct net *net;
+    uint32_t room;    // inputs it has memory for
+    float **value;    // (n_tensors): (room, elements) each
+    float **gradient; // (n_tensors), the same
+    void **kept;      // (n_nodes), what an operation keeps from forward to backward
+    float *scratch;   // of the matrix products
+    float *d_param;   // (net_parameters): gradients by weights and biases, summed over the inputs
+    size_t *at;       // (n_layers): where in d_param a layer's weights begin; its biases follow
+    void *memory;     // all of it, one allocation
+};
+
+// Weights and biases of all layers, one after another: the length of d_param.
+size_t pass_parameters(const struct net *net);
+
+// room >= 1. Without backward there is no memory for gradients. TNM_EUNSUPPORTED where the forge
+// cannot train an operation of the network.
+bool pass_open(struct pass *pass, const struct net *net, uint32_t room, bool backward,
+               struct tnm_error *err) TNM_MUST_CHECK;
+void pass_close(struct pass *pass);
+
+// Where the inputs go, (room, inputs), 0..1.
+float *pass_input(struct pass *pass);
+
+// Runs the first n inputs; returns their logits, (n, outputs).
+const float *pass_forward(struct pass *pass, uint32_t n);
+
+// Where the gradient of the loss by the logits goes, (n, outputs).
+float *pass_output_gradient(struct pass *pass);
+
+// From there to d_param.
+void pass_backward(struct pass *pass, uint32_t n);
+
+#endif
