@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+// Training a network on labelled pictures: minibatches, an optimiser, a learning rate that follows
+// a schedule, variations of the pictures drawn as they are needed.
+//
+// What was removed from the network (keep == 0) stays removed: its gradient is masked, its moments
+// stay 0. Where a layer is shared, its codebook is what learns: a centroid's gradient is the sum of
+// those of its weights (Han et al. 2016, section 3), and the weights follow.
+//
+// Each thread takes its share of every batch and keeps gradients of its own, which are then added
+// in the order of the threads: a run repeats bit for bit with the same seed and number of threads.
+#ifndef TRAIN_H
+#define TRAIN_H
+
+#include "models/augment.h"
+#include "models/data.h"
+#include "models/loss.h"
+#include "models/net.h"
+#include "models/optimise.h"
+
+enum train_schedule {
+    TRAIN_CONSTANT,
+    TRAIN_COSINE, // from rate to rate * last along half a cosine (Loshchilov and Hutter 2017)
+    TRAIN_STEP    // rate * step_factor^(epochs done / step_epochs, whole)
+};
+
+struct train_options {
+    uint32_t epochs, batch, threads;
+    uint64_t seed;
+    enum optimiser optimiser;
+    float rate;         // learning rate
+    float beta1, beta2; // Adam
+    float momentum;     // SGD
+    float weight_decay; // decoupled: each step takes rate * weight_decay of every weight
+    float l2;           // coupled: l2 * w is added to the gradient, as PyTorch's weight_decay
+                        // does. Neither touches biases; a codebook is not decayed either
+    enum train_schedule schedule;
+    float last;                    // cosine: what is left of the rate at the end
+    float warmup_epochs;           // during which the rate rises from 0 in a straight line
+    uint32_t step_epochs;          // step
+    float step_factor;             // step
+    const struct augment *augment; // NULL: pictures as they are
+    bool keep_best;                // the epoch of the best validation score, not the last
+    loss_function *loss;
+};
+
+// Adam, 24 epochs of 128, rate 2e-3 along a cosine, one thread, cross-entropy.
+struct train_options train_defaults(void);
+
+// After an epoch.
+struct train_report {
+    uint32_t epoch, epochs; // epoch 1..epochs
+    double loss;            // mean over the training images as they were seen
+    struct tnm_score train, validation;
+    float rate;
+    double seconds; // of the epoch, validation left out
+};
+
+// Told after each epoch; false ends training there.
+typedef bool train_listener(void *arg, const struct train_report *report);
+
+// Trains on data's training set. listener may be NULL. *last, if not NULL, gets the report of the
+// epoch that was kept. On failure the network is as it was or as an epoch left it: TNM_EINPUT
+// (sizes or labels that do not fit, options out of range), TNM_EUNSUPPORTED, TNM_ENOMEM, TNM_EIO
+// (threads), and TNM_EINPUT when the loss is no longer finite, with a hint at the rate.
+bool train_run(struct net *net, const struct dataset *data, const struct train_options *options,
+               train_listener *listener, void *arg, struct train_report *last,
+               struct tnm_error *err) TNM_MUST_CHECK;
+
+// Correct answers of a set, by the forge's own arithmetic. 0 of 0 for an empty set.
+bool train_score(const struct net *net, const struct data_set *set, uint32_t threads,
+                 struct tnm_score *score, struct tnm_error *err) TNM_MUST_CHECK;
+
+#endif
