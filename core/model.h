@@ -11,6 +11,10 @@
 
 struct tnm_plan; // core/plan.h: what running needs, computed once
 
+enum {
+    TNM_COUNTED_BYTES = 12 // of a label that is a number
+};
+
 struct tnm_model {
     uint8_t *bytes; // the snapshot, page-aligned, read-only
     size_t len;
@@ -19,9 +23,18 @@ struct tnm_model {
     struct tnm_meta meta;
     struct tnm_graph graph;
     size_t *weight_bytes; // (graph.n_nodes), in the file, padding left out
-    char **made_label;    // "0", "1", ... where the file has no labels; NULL elsewhere
+    char *counted;        // "0", "1", ... where the file has no labels; NULL else
     struct tnm_limits limits;
+    size_t held; // bytes, without the plan
     struct tnm_plan *plan;
 };
+
+// Reads and checks everything into meta, graph and weight_bytes of a model that has bytes, len and
+// limits, the rest being zero. At least 64 readable bytes must follow the last. What a failure
+// leaves is for tnm_model_clear.
+bool tnm_model_parse(struct tnm_model *model, struct tnm_error *err) TNM_MUST_CHECK;
+
+// Frees all but the bytes.
+void tnm_model_clear(struct tnm_model *model);
 
 #endif

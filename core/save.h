@@ -13,7 +13,8 @@ bool tnm_encode(const struct tnm_graph *graph, const struct tnm_meta *meta, uint
                 size_t *len, struct tnm_error *err) TNM_MUST_CHECK;
 
 // Encodes and writes: into a temporary file beside path, fsync, rename, fsync of the folder. A
-// reader of path sees the old file or the new one, never a part. On failure path is as it was.
+// reader of path sees the old file or the new one, never a part. On failure path is as it was, but
+// where only the last sync failed: then the new file is there and might not outlive a power cut.
 bool tnm_save(const char *path, const struct tnm_graph *graph, const struct tnm_meta *meta,
               struct tnm_error *err) TNM_MUST_CHECK;
 

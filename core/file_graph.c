@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+// The sections GRAPH and DATA: a network from bytes, and into bytes.
+#include "core/format.h"
+
+#include "core/error.h"
+
+#include <errno.h>
+#include <float.h>
+#include <stdlib.h>
+
+enum {
+    NO_SUCH_OP = 0, // what an operation has beside its tensors:
+    PLAIN = 1,      //     nothing
+    HAS_WINDOW = 2, //     a window that slides
+    HAS_GROUPS = 4, //     groups of channels
+    HAS_CLIP = 8,   //     two bounds
+    HAS_MATRIX = 16 //     a weight matrix
+};
+
+static unsigned form_of(uint32_t op) {
+    static const uint8_t form[] = {
+        [TNM_OP_LINEAR] = HAS_MATRIX,   [TNM_OP_CONV2D] = HAS_WINDOW | HAS_GROUPS | HAS_MATRIX,
+        [TNM_OP_MAX_POOL] = HAS_WINDOW, [TNM_OP_AVERAGE_POOL] = HAS_WINDOW,
+        [TNM_OP_GLOBAL_POOL] = PLAIN,   [TNM_OP_ADD] = PLAIN,
+        [TNM_OP_MUL] = PLAIN,           [TNM_OP_CONCAT] = PLAIN,
+        [TNM_OP_RELU] = PLAIN,          [TNM_OP_CLIP] = HAS_CLIP,
+        [TNM_OP_SIGMOID] = PLAIN,       [TNM_OP_TANH] = PLAIN,
+        [TNM_OP_HARD_SWISH] = PLAIN,    [TNM_OP_SOFTMAX] = PLAIN,
+        [TNM_OP_RESHAPE] = PLAIN,
+    };
+    return op < sizeof form / sizeof *form ? form[op] : NO_SUCH_OP;
+}
+
+// ---- DATA: the arrays of the matrices, in the order of the nodes -------------------------------
+
+struct data {
+    struct bytes file; // up to the end of DATA
+    size_t at;
+};
+
+static bool take_array(struct data *d, const char *name, uint64_t len, const void **out,
+                       struct tnm_error *err) {
+    size_t start = d->at + (TNM_ARRAY_ALIGN - d->at % TNM_ARRAY_ALIGN) % TNM_ARRAY_ALIGN;
+    struct bytes array;
+    if (!bytes_slice(d->file, start, len, &array))
+        return tnm_fail(err, TNM_EFORMAT, "%s: %llu bytes at offset %zu, DATA ends at %zu", name,
+                        (unsigned long long)len, start, d->file.len);
+    for (; d->at < start; d->at++)
+        if (d->file.at[d->at] != 0)
+            return tnm_fail(err, TNM_EFORMAT, "%s: padding at offset %zu is not 0", name, d->at);
+    d->at = start + array.len;
+    *out = array.at;
+    return true;
+}
+
+static bool take_arrays(struct data *d, struct tnm_matrix *m, bool has_bias, size_t *taken,
+                        struct tnm_error *err) {
+    for (enum tnm_array a = 0; a < TNM_ARRAYS; a++) {
+        const void *at = NULL;
+        if (!tnm_matrix_has(m, a) && !(a == TNM_ARRAY_BIAS && has_bias))
+            continue;
+        if (!take_array(d, tnm_array_name(a), tnm_array_bytes(m, a), &at, err))
+            return false;
+        tnm_array_set(m, a, at);
+        *taken += (size_t)tnm_array_bytes(m, a);
+    }
+    return true;
+}
+
+void tnm_write_data(struct tnm_sink *file, const struct tnm_graph *graph) {
+    for (uint32_t i = 0; i < graph->n_nodes; i++)
+        for (uint32_t k = 0; k < graph->node[i].n_weights; k++) {
+            const struct tnm_matrix *m = &graph->node[i].w[k];
+            for (enum tnm_array a = 0; a < TNM_ARRAYS; a++) {
+                if (!tnm_matrix_has(m, a) && !(a == TNM_ARRAY_BIAS && m->bias != NULL))
+                    continue;
+                tnm_sink_align(file, TNM_ARRAY_ALIGN);
+                tnm_sink_bytes(file, tnm_array_get(m, a), (size_t)tnm_array_bytes(m, a));
+            }
+        }
+}
+
+// ---- GRAPH: a matrix ---------------------------------------------------------------------------
+
+static bool read_matrix(struct tnm_stream *s, struct data *d, struct tnm_matrix *m, size_t *taken) {
+    m->encoding = (enum tnm_encoding)tnm_stream_u32(s, "encoding", TNM_DENSE, TNM_PACKED);
+    bool has_bias = tnm_stream_u32(s, "has_bias", 0, 1) != 0;
+    m->rows = tnm_stream_u32(s, "rows", 1, TNM_MAX_ELEMENTS);
+    m->cols = tnm_stream_u32(s, "columns", 1, TNM_MAX_ELEMENTS);
+    m->bits = m->encoding == TNM_CSR ? 32 : tnm_stream_u32(s, "bits", 1, 32);
+    if (m->encoding != TNM_DENSE)
+        m->nonzeros = tnm_stream_number(s, "nonzeros", 0, TNM_MAX_ELEMENTS);
+    if (m->encoding == TNM_CSR_CODEBOOK)
+        m->n_centroids = tnm_stream_u32(s, "centroids", 1, 256);
+    s->failed = s->failed || !tnm_matrix_check_sizes(m, s->err) ||
+                !take_arrays(d, m, has_bias, taken, s->err) || !tnm_matrix_check_arrays(m, s->err);
+    if (!s->failed && m->encoding == TNM_DENSE)
+        m->nonzeros = tnm_matrix_count_dense(m);
+    return !s->failed;
+}
+
+static void write_matrix(struct tnm_sink *sink, const struct tnm_matrix *m) {
+    tnm_sink_number(sink, m->encoding);
+    tnm_sink_number(sink, m->bias != NULL);
+    tnm_sink_number(sink, m->rows);
+    tnm_sink_number(sink, m->cols);
+    if (m->encoding != TNM_CSR)
+        tnm_sink_number(sink, m->bits);
+    if (m->encoding != TNM_DENSE)
+        tnm_sink_number(sink, m->nonzeros);
+    if (m->encoding == TNM_CSR_CODEBOOK)
+        tnm_sink_number(sink, m->n_centroids);
+}
+
+// ---- GRAPH: attributes -------------------------------------------------------------------------
+
+static void read_window(struct tnm_stream *s, unsigned form, struct tnm_window *w) {
+    for (int i = 0; i < 2; i++)
+        w->kernel[i] = tnm_stream_u32(s, "kernel", 1, TNM_MAX_WINDOW);
+    for (int i = 0; i < 2; i++)
+        w->stride[i] = tnm_stream_u32(s, "stride", 1, TNM_MAX_WINDOW);
+    for (int i = 0; i < 4; i++)
+        w->pad[i] = tnm_stream_u32(s, "pad", 0, TNM_MAX_WINDOW);
+    for (int i = 0; i < 2; i++)
+        w->dilation[i] = tnm_stream_u32(s, "dilation", 1, TNM_MAX_WINDOW);
+    w->groups = (form & HAS_GROUPS) != 0 ? tnm_stream_u32(s, "groups", 1, TNM_MAX_WINDOW) : 1;
+}
+
+static void write_window(struct tnm_sink *sink, unsigned form, const struct tnm_window *w) {
+    for (int i = 0; i < 2; i++)
+        tnm_sink_number(sink, w->kernel[i]);
+    for (int i = 0; i < 2; i++)
+        tnm_sink_number(sink, w->stride[i]);
+    for (int i = 0; i < 4; i++)
+        tnm_sink_number(sink, w->pad[i]);
+    for (int i = 0; i < 2; i++)
+        tnm_sink_number(sink, w->dilation[i]);
+    if ((form & HAS_GROUPS) != 0)
+        tnm_sink_number(sink, w->groups);
+}
+
+static void read_attributes(struct tnm_stream *s, unsigned form, struct tnm_node *node) {
+    if ((form & HAS_WINDOW) != 0)
+        read_window(s, form, &node->window);
+    if ((form & HAS_CLIP) != 0) {
+        node->clip.low = tnm_stream_f32(s, "low", -FLT_MAX);
+        node->clip.high = tnm_stream_f32(s, "high", -FLT_MAX);
+    }
+}
+
+static void write_attributes(struct tnm_sink *sink, unsigned form, const struct tnm_node *node) {
+    if ((form & HAS_WINDOW) != 0)
+        write_window(sink, form, &node->window);
+    if ((form & HAS_CLIP) != 0) {
+        tnm_sink_f32(sink, node->clip.low);
+        tnm_sink_f32(sink, node->clip.high);
+    }
+}
+
+// ---- GRAPH: nodes ------------------------------------------------------------------------------
+
+static unsigned read_op(struct tnm_stream *s, enum tnm_op *op) {
+    uint32_t number = tnm_stream_u32(s, "operation", 0, UINT32_MAX);
+    unsigned form = form_of(number);
+    const char *name = tnm_op_name(number);
+    if (!s->failed && form == NO_SUCH_OP)
+        s->failed = name != NULL ? !tnm_fail(s->err, TNM_EUNSUPPORTED,
+                                             "operation %s is not supported by this build", name)
+                                 : !tnm_fail(s->err, TNM_EUNSUPPORTED,
+                                             "operation %u is unknown to this build", number);
+    *op = (enum tnm_op)number;
+    return form;
+}
+
+static bool read_node(struct tnm_stream *s, struct data *d, uint32_t n_tensors,
+                      struct tnm_node *node, size_t *taken) {
+    tnm_stream_text(s, "name", node->name, 0, TNM_MAX_NAME);
+    unsigned form = read_op(s, &node->op);
+    node->n_inputs = tnm_stream_u32(s, "number of inputs", 1, TNM_MAX_NODE_INPUTS);
+    for (uint32_t i = 0; i < node->n_inputs; i++)
+        node->input[i] = tnm_stream_u32(s, "input", 0, n_tensors - 1);
+    node->output = tnm_stream_u32(s, "output", 0, n_tensors - 1);
+    if (s->failed)
+        return false;
+    read_attributes(s, form, node);
+    node->n_weights = (form & HAS_MATRIX) != 0;
+    return node->n_weights == 0 ? !s->failed : read_matrix(s, d, &node->w[0], taken);
+}
+
+static void write_node(struct tnm_sink *sink, const struct tnm_node *node) {
+    unsigned form = form_of(node->op);
+    tnm_sink_text(sink, node->name);
+    tnm_sink_number(sink, node->op);
+    tnm_sink_number(sink, node->n_inputs);
+    for (uint32_t i = 0; i < node->n_inputs; i++)
+        tnm_sink_number(sink, node->input[i]);
+    tnm_sink_number(sink, node->output);
+    write_attributes(sink, form, node);
+    if ((form & HAS_MATRIX) != 0)
+        write_matrix(sink, &node->w[0]);
+}
+
+// ---- GRAPH: all --------------------------------------------------------------------------------
+
+static bool read_tensor(struct tnm_stream *s, struct tnm_tensor *tensor) {
+    uint64_t elements = 1;
+    tnm_stream_text(s, "name", tensor->name, 0, TNM_MAX_NAME);
+    tensor->rank = tnm_stream_u32(s, "rank", 1, TNM_MAX_RANK);
+    for (uint32_t i = 0; i < tensor->rank && !s->failed; i++) {
+        tensor->dim[i] = tnm_stream_u32(s, "dimension", 1, TNM_MAX_ELEMENTS);
+        elements *= tensor->dim[i];
+        if (elements > TNM_MAX_ELEMENTS)
+            s->failed = !tnm_fail(s->err, TNM_EFORMAT, "more than %d elements", TNM_MAX_ELEMENTS);
+    }
+    return !s->failed;
+}
+
+static bool read_tensors(struct tnm_stream *s, struct tnm_graph *g) {
+    for (uint32_t i = 0; i < g->n_tensors; i++)
+        if (!read_tensor(s, &g->tensor[i]))
+            return tnm_fail_in(s->err, "tensor %u", i);
+    return true;
+}
+
+static bool read_nodes(struct tnm_stream *s, struct data *d, struct tnm_graph *g,
+                       size_t *weight_bytes) {
+    for (uint32_t i = 0; i < g->n_nodes; i++)
+        if (!read_node(s, d, g->n_tensors, &g->node[i], &weight_bytes[i]))
+            return tnm_fail_in(s->err, "node %u (%s)", i, g->node[i].name);
+    return true;
+}
+
+static bool take_memory(const struct tnm_reading *from, uint32_t n_tensors, uint32_t n_nodes,
+                        struct tnm_graph *graph, size_t **weight_bytes, struct tnm_error *err) {
+    uint64_t need = (uint64_t)n_tensors * sizeof *graph->tensor +
+                    (uint64_t)n_nodes * (sizeof *graph->node + sizeof **weight_bytes);
+    if (!tnm_budget_take(from->budget, need, err) ||
+        !tnm_graph_init(graph, n_tensors, n_nodes, err))
+        return false;
+    *weight_bytes = calloc(n_nodes, sizeof **weight_bytes);
+    return *weight_bytes != NULL || tnm_fail_errno(err, ENOMEM, "%u nodes", n_nodes);
+}
+
+static bool read_all(const struct tnm_reading *from, struct data *d, struct tnm_graph *graph,
+                     size_t **weight_bytes, struct tnm_error *err) {
+    struct tnm_stream s = {.in = from->section, .err = err};
+    uint32_t n_tensors = tnm_stream_u32(&s, "number of tensors", 1, TNM_MAX_TENSORS);
+    uint32_t n_nodes = tnm_stream_u32(&s, "number of nodes", 1, TNM_MAX_NODES);
+    if (s.failed || !take_memory(from, n_tensors, n_nodes, graph, weight_bytes, err))
+        return false;
+    graph->input = tnm_stream_u32(&s, "input", 0, n_tensors - 1);
+    graph->output = tnm_stream_u32(&s, "output", 0, n_tensors - 1);
+    return !s.failed && read_tensors(&s, graph) && read_nodes(&s, d, graph, *weight_bytes) &&
+           tnm_stream_end(&s);
+}
+
+bool tnm_read_graph(const struct tnm_reading *from, struct bytes file, size_t data_at,
+                    struct tnm_graph *graph, size_t **weight_bytes, struct tnm_error *err) {
+    struct data d = {file, data_at};
+    if (!read_all(from, &d, graph, weight_bytes, err) || !tnm_graph_check(graph, err))
+        return tnm_fail_in(err, "GRAPH");
+    if (d.at != file.len)
+        return tnm_fail(err, TNM_EFORMAT, "DATA: %zu bytes are left over", file.len - d.at);
+    return true;
+}
+
+void tnm_write_graph(struct tnm_sink *sink, const struct tnm_graph *graph) {
+    tnm_sink_number(sink, graph->n_tensors);
+    tnm_sink_number(sink, graph->n_nodes);
+    tnm_sink_number(sink, graph->input);
+    tnm_sink_number(sink, graph->output);
+    for (uint32_t i = 0; i < graph->n_tensors; i++) {
+        const struct tnm_tensor *tensor = &graph->tensor[i];
+        tnm_sink_text(sink, tensor->name);
+        tnm_sink_number(sink, tensor->rank);
+        for (uint32_t k = 0; k < tensor->rank; k++)
+            tnm_sink_number(sink, tensor->dim[k]);
+    }
+    for (uint32_t i = 0; i < graph->n_nodes; i++)
+        write_node(sink, &graph->node[i]);
+}
