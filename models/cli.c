@@ -89,6 +89,7 @@ static bool set(const struct cli_option *o, void *settings, const char *text) {
     case CLI_BIG:
         return parse_whole(text, o->low, o->high, at);
     case CLI_REAL:
+    case CLI_DEGREE:
         return parse_real(text, o->low, o->high, at);
     case CLI_CHOICE:
         return parse_choice(o->value, text, at);
@@ -116,6 +117,7 @@ static void set_nothing(const struct cli_option *o, void *settings) {
         *(uint64_t *)at = UINT64_MAX;
         break;
     case CLI_REAL:
+    case CLI_DEGREE:
         *(double *)at = NAN;
         break;
     case CLI_LIST:
@@ -132,9 +134,12 @@ static void set_nothing(const struct cli_option *o, void *settings) {
 
 static void print_option(const struct cli_option *o) {
     char left[64];
-    int n = snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter ? "-" : " ",
+    int n = snprintf(left, sizeof left, "%s%c%s--%s%s%s%s", o->letter ? "-" : " ",
                      o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name,
-                     o->value ? " " : "", o->value ? o->value : "");
+                     o->type == CLI_DEGREE ? "[="
+                     : o->value            ? " "
+                                           : "",
+                     o->value ? o->value : "", o->type == CLI_DEGREE ? "]" : "");
     if (n > 26)
         printf("  %s\n  %-26s  %s", left, "", o->help);
     else
@@ -178,6 +183,7 @@ static int wrong_value(const struct cli_command *command, const struct cli_optio
         return cli_wrong(command, "--%s = \"%s\" is not a whole number from %.0f to %.0f", n, text,
                          o->low, o->high);
     case CLI_REAL:
+    case CLI_DEGREE:
         return cli_wrong(command, "--%s = \"%s\" is not a number from %g to %g", n, text, o->low,
                          o->high);
     case CLI_CHOICE:
@@ -239,7 +245,7 @@ static int read_option(struct reading *r, const char *arg) {
     r->given[place] = true;
     if (o->type == CLI_FLAG && equals != NULL)
         return cli_wrong(r->command, "--%s takes no value", o->name);
-    const char *value = equals != NULL ? equals + 1 : NULL;
+    const char *value = equals != NULL ? equals + 1 : o->type == CLI_DEGREE ? "1" : NULL;
     if (o->type != CLI_FLAG && value == NULL) {
         if (r->next == r->argc)
             return cli_wrong(r->command, "%s needs a value: %s", arg, o->value);
@@ -331,6 +337,8 @@ static void tell_one(const struct cli_option *o, const void *settings, char *tex
         append(text, size, " --%s %llu", o->name, (unsigned long long)*(const uint64_t *)at);
     if (o->type == CLI_REAL && !isnan(*(const double *)at))
         append(text, size, " --%s %.10g", o->name, *(const double *)at);
+    if (o->type == CLI_DEGREE && !isnan(*(const double *)at))
+        append(text, size, " --%s=%.10g", o->name, *(const double *)at);
     if (o->type == CLI_TEXT && *(const char *const *)at != NULL)
         append(text, size, " --%s %s", o->name, *(const char *const *)at);
     if (o->type == CLI_CHOICE)

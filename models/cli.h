@@ -44,6 +44,7 @@ enum cli_type {
     CLI_COUNT,  // uint32_t within low..high; not given and no default: UINT32_MAX
     CLI_BIG,    // uint64_t within low..high; not given and no default: UINT64_MAX
     CLI_REAL,   // double within low..high; not given and no default: NaN
+    CLI_DEGREE, // the same, but --name alone is 1, and a number must follow after '='
     CLI_TEXT,   // const char *; not given and no default: NULL
     CLI_PATH,   // the same, naming a file of this run: cli_tell leaves it out
     CLI_CHOICE, // uint32_t: the place of the word among those of value, "linear|density|random"

@@ -4,7 +4,9 @@
 #ifndef COMMANDS_H
 #define COMMANDS_H
 
+int cmd_train(int argc, char **argv);
 int cmd_prune(int argc, char **argv);
+int cmd_retrain(int argc, char **argv);
 int cmd_share(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_info(int argc, char **argv);

@@ -32,13 +32,14 @@ bool data_split_parse(const char *word, enum data_split *split) {
     return false;
 }
 
-struct tnm_recipe data_ink_recipe(uint32_t width, uint32_t height) {
+struct tnm_recipe data_recipe(uint32_t width, uint32_t height, uint32_t channels,
+                              enum tnm_fit fit) {
     uint32_t side = width < height ? width : height;
-    struct tnm_recipe recipe = {.width = width, .height = height, .channels = 1};
-    recipe.fit = TNM_FIT_INK;
-    recipe.box = side > 1 ? side * 5 / 7 : 1;
+    struct tnm_recipe recipe = {.width = width, .height = height, .channels = channels, .fit = fit};
+    if (fit == TNM_FIT_INK)
+        recipe.box = side > 1 ? side * 5 / 7 : 1;
     for (int c = 0; c < 4; c++)
-        recipe.deviation[c] = 1; // pixels are used as they are, mean 0
+        recipe.deviation[c] = 1;
     return recipe;
 }
 
@@ -125,7 +126,7 @@ static bool read_pair(struct dataset *data, enum data_split split, const struct 
                   err))
         return false;
     if (data->recipe.width == 0)
-        data->recipe = data_ink_recipe(width, height);
+        data->recipe = data_recipe(width, height, 1, data->recipe.fit);
     return size_is(data, pair->images, width, height, err);
 }
 
@@ -161,7 +162,7 @@ static bool open_folders(struct dataset *data, const char *dir, bool train, bool
     char path[PATH_MAX];
     bool levels = is_folder(dir, "train");
     if (data->recipe.width == 0)
-        data->recipe = data_ink_recipe(28, 28);
+        data->recipe = data_recipe(28, 28, 1, data->recipe.fit);
     if (!levels && !train)
         return tnm_fail(err, TNM_EIO,
                         "%s: no test set: neither ...t10k-images-idx3-ubyte nor test/", dir);
@@ -245,7 +246,7 @@ static bool read_all(struct dataset *data, const char *dir, bool train, bool tes
 
 bool dataset_open(struct dataset *data, const char *dir, const struct tnm_recipe *recipe,
                   bool train, bool test, struct tnm_error *err) {
-    *data = (struct dataset){0};
+    *data = (struct dataset){.recipe.fit = TNM_FIT_INK};
     if (recipe != NULL)
         data->recipe = *recipe;
     name_after(data, dir);

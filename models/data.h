@@ -42,8 +42,8 @@ struct dataset {
 // Reads the sets that are wanted: with train false only the test set, with test false only
 // training and validation. At least one image of what is wanted must be there, but for the test
 // set beside a training set.
-//   recipe   how pictures become inputs; idx images must have its size already. NULL: the idx
-//            files' own size, or 28x28 grey for pictures, fit = ink
+//   recipe   how pictures become inputs; idx images must have its size already. Width 0: the idx
+//            files' own size, or 28x28 grey for pictures. NULL: that, with fit = ink
 // TNM_EIO (file or folder missing), TNM_EFORMAT (damaged: the text names file, value and what was
 // allowed), TNM_ELIMIT, TNM_EINPUT (size is not the recipe's), TNM_ENOMEM.
 bool dataset_open(struct dataset *data, const char *dir, const struct tnm_recipe *recipe,
@@ -61,8 +61,9 @@ void dataset_close(struct dataset *data);
 const char *data_split_name(enum data_split split);
 bool data_split_parse(const char *word, enum data_split *split);
 
-// The recipe of inputs like MNIST's: grey, ink, the mark's longer side 20 of 28 pixels.
-struct tnm_recipe data_ink_recipe(uint32_t width, uint32_t height);
+// A recipe whose inputs are pixels as they are (mean 0, deviation 1). For ink the mark's longer
+// side is 20 of 28 pixels, as in MNIST.
+struct tnm_recipe data_recipe(uint32_t width, uint32_t height, uint32_t channels, enum tnm_fit fit);
 
 // ---- The two readers behind it -----------------------------------------------------------------
 

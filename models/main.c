@@ -13,7 +13,9 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *purpose;
 } table[] = {
+    {"train", cmd_train, "train a new network"},
     {"prune", cmd_prune, "remove small weights"},
+    {"retrain", cmd_retrain, "train what is left further"},
     {"share", cmd_share, "let the weights of a layer share a few values"},
     {"eval", cmd_eval, "count right answers, compare models"},
     {"info", cmd_info, "tell what a file holds"},

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+// tnm train: a new network from labelled pictures.
+#include "models/commands.h"
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "models/learn.h"
+#include "models/step.h"
+
+enum {
+    SELF_TEST_IMAGES = 4 // of different classes; each costs a file its pixels
+};
+
+static const struct cli_option options[] = {
+    {"arch", 0, CLI_TEXT, LEARN_AT(arch), "A", CLI_MUST, 0, 0,
+     "sizes of the layers, inputs first: 784-300-100-10"},
+    {"recipe", 0, CLI_CHOICE, LEARN_AT(recipe), "ink|fit|cover", "ink", 0, 0,
+     "how a picture becomes an input: find the mark on it, pad, or cut"},
+    {"size", 0, CLI_TEXT, LEARN_AT(size), "WxH[xC]", NULL, 0, 0,
+     "of the input, C channels (1 or 3); of itself: the idx images' or 28x28"},
+    LEARN_OPTIONS("24", "0.002"),
+};
+
+static const struct cli_command command = {
+    "train",
+    "--arch A --data DIR -o M.tnm",
+    "Trains a network on labelled pictures and writes it as a .tnm file.\n\n"
+    "Of the training images 5,000 (or a tenth) are held out; accuracy on them is shown after each\n"
+    "epoch and is what to choose by. The test set, if there is one, is measured once at the end.\n"
+    "The file is written when all is done; interrupted before, nothing changes.",
+    options,
+    sizeof options / sizeof *options,
+    0,
+    0};
+
+// "28x28" or "32x32x3" into the recipe; left alone where text is NULL.
+static int read_size(const char *text, struct tnm_recipe *recipe) {
+    unsigned width, height, channels = 1;
+    char more;
+    if (text == NULL)
+        return CLI_GO;
+    int n = sscanf(text, "%4ux%4ux%1u%c", &width, &height, &channels, &more);
+    if (strspn(text, "0123456789x") != strlen(text) || n < 2 || n > 3 || width < 1 || height < 1 ||
+        width > DATA_MAX_SIDE || height > DATA_MAX_SIDE || (channels != 1 && channels != 3))
+        return cli_wrong(&command,
+                         "--size = \"%s\" is not WxH or WxHxC with sides of 1 to %d and 1 or 3 "
+                         "channels",
+                         text, DATA_MAX_SIDE);
+    *recipe = data_recipe(width, height, channels, recipe->fit);
+    return CLI_GO;
+}
+
+// The first images of the test set (or, without one, of the training set), each of another class.
+static bool choose_self_test(struct tnm_self_test *test, const struct dataset *data,
+                             struct tnm_error *err) {
+    const struct data_set *set = &data->set[data->set[DATA_TEST].n > 0 ? DATA_TEST : DATA_TRAIN];
+    uint16_t chosen[SELF_TEST_IMAGES];
+    test->x = malloc((size_t)SELF_TEST_IMAGES * data->inputs);
+    if (test->x == NULL)
+        return tnm_fail(err, TNM_ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < set->n && test->n_cases < SELF_TEST_IMAGES; i++) {
+        bool seen = false;
+        for (uint32_t k = 0; k < test->n_cases; k++)
+            seen = seen || chosen[k] == set->label[i];
+        if (seen)
+            continue;
+        chosen[test->n_cases] = set->label[i];
+        memcpy(test->x + (size_t)test->n_cases++ * data->inputs,
+               set->pixel + (size_t)i * data->inputs, data->inputs);
+    }
+    return true;
+}
+
+static bool describe_net(struct net *net, const struct dataset *data, struct tnm_error *err) {
+    const struct tnm_tensor *out = &net->graph.tensor[net->graph.output];
+    snprintf(net->meta.dataset, sizeof net->meta.dataset, "%s", data->name);
+    if (tnm_tensor_elements(out) != data->n_classes)
+        return tnm_fail(err, TNM_EINPUT, "the network has %zu outputs, %s has %u classes",
+                        tnm_tensor_elements(out), data->name, data->n_classes);
+    return tnm_meta_set_labels(&net->meta, (const char *const *)data->class_name, data->n_classes,
+                               err) &&
+           choose_self_test(&net->meta.self_test, data, err);
+}
+
+static bool train(const struct learn_settings *s, struct step *step, struct net *net,
+                  const struct dataset *data, struct tnm_error *err) {
+    json_t *epochs = NULL;
+    if (!net_build(net, s->arch, &data->recipe, err) || !step_name(step, net, err) ||
+        !learn_name(s, &net->meta, err) || !describe_net(net, data, err))
+        return false;
+    net_initialise(net, s->seed);
+    return learn_run(s, net, data, &epochs, err) &&
+           step_finish(step, net, data, json_pack("{s:o}", "epochs", epochs), err);
+}
+
+int cmd_train(int argc, char **argv) {
+    static const enum tnm_fit fit[] = {TNM_FIT_INK, TNM_FIT_CONTAIN, TNM_FIT_COVER};
+    struct learn_settings s;
+    struct net net = {0};
+    struct dataset data = {0};
+    struct tnm_error err;
+    int code = cli_parse(&command, argc, argv, &s, NULL);
+    struct tnm_recipe recipe = {.fit = code == CLI_GO ? fit[s.recipe] : TNM_FIT_INK};
+    if (code != CLI_GO || (code = read_size(s.size, &recipe)) != CLI_GO)
+        return code;
+    struct step step = {.verb = "train",
+                        .seed = s.seed,
+                        .output = s.output,
+                        .log = s.log,
+                        .json = s.json,
+                        .threads = s.threads,
+                        .started = cli_seconds()};
+    cli_tell(&command, &s, step.parameters, sizeof step.parameters);
+    bool ok = step_name(&step, NULL, &err) &&
+              dataset_open(&data, s.data, &recipe, true, true, &err) &&
+              train(&s, &step, &net, &data, &err);
+    code = ok ? CLI_OK : cli_fail(&err);
+    dataset_close(&data);
+    net_free(&net);
+    return code;
+}
