@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // tnmd: the order of start and stop, and the signals.
-#include "daemon/health.h"
+#include "daemon/pulse.h"
 #include "daemon/listen.h"
 #include "daemon/log.h"
 #include "daemon/service.h"
@@ -66,7 +66,7 @@ static bool start(struct daemon *d, struct tnm_error *err) {
 static void reloaded(void *arg, unsigned published, unsigned refused) {
     log_info("reloaded: %u models new, %u refused", published, refused);
     const struct daemon *d = arg;
-    health_ready(d->shelf, d->http);
+    pulse_ready(d->shelf, d->http);
 }
 
 // Until told to stop. Between signals it feeds the watchdog and keeps the status fresh.
@@ -84,7 +84,7 @@ static void serve(struct daemon *d, const sigset_t *signals) {
             service_reloading();
             shelf_rescan_soon(d->shelf, reloaded, d);
         } else if (errno == EAGAIN) {
-            health_beat(d->shelf, d->http, &well);
+            pulse_beat(d->shelf, d->http, &well);
         }
     }
 }
@@ -115,7 +115,7 @@ int main(int argc, char **argv) {
         return result == OPTIONS_WRONG ? EXIT_WRONG_SETTINGS : EXIT_FAILURE;
     }
     malloc_trim(0);
-    health_ready(d.shelf, d.http);
+    pulse_ready(d.shelf, d.http);
     serve(&d, &signals);
     stop(&d, &signals);
     log_info("stopped");

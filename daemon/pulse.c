@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // A self-inference, the status line, and telling systemd.
-#include "daemon/health.h"
+#include "daemon/pulse.h"
 
 #include "daemon/log.h"
 #include "daemon/service.h"
@@ -27,7 +27,7 @@ static bool computes(const struct tnm_model *model, struct tnm_session *session)
     return good;
 }
 
-bool health_good(struct shelf *shelf, struct http *http) {
+bool pulse_good(struct shelf *shelf, struct http *http) {
     if (!http_alive(http))
         return false;
     struct served *served = shelf_hold(shelf, NULL);
@@ -41,20 +41,20 @@ bool health_good(struct shelf *shelf, struct http *http) {
     return good;
 }
 
-void health_status(struct shelf *shelf, const struct http *http, char text[HEALTH_STATUS_BYTES]) {
+void pulse_status(struct shelf *shelf, const struct http *http, char text[PULSE_STATUS_BYTES]) {
     uint64_t answered = 0;
     unsigned in_work = 0;
     http_counts(http, &answered, &in_work);
     struct served *served = shelf_hold(shelf, NULL);
     if (served == NULL) {
-        snprintf(text, HEALTH_STATUS_BYTES,
+        snprintf(text, PULSE_STATUS_BYTES,
                  "no model: no file in the folder can serve; %" PRIu64 " requests answered",
                  answered);
         return;
     }
     struct tnm_summary s;
     tnm_model_summary(served->model, &s);
-    snprintf(text, HEALTH_STATUS_BYTES,
+    snprintf(text, PULSE_STATUS_BYTES,
              "%s: %zu bytes, %.2f %% pruned, generation %" PRIu64 "; %" PRIu64 " requests answered",
              served->name, s.bytes,
              s.weights > 0 ? 100.0 * (1.0 - (double)s.nonzeros / (double)s.weights) : 0.0,
@@ -62,15 +62,15 @@ void health_status(struct shelf *shelf, const struct http *http, char text[HEALT
     shelf_release(served);
 }
 
-void health_ready(struct shelf *shelf, const struct http *http) {
-    char status[HEALTH_STATUS_BYTES];
-    health_status(shelf, http, status);
+void pulse_ready(struct shelf *shelf, const struct http *http) {
+    char status[PULSE_STATUS_BYTES];
+    pulse_status(shelf, http, status);
     service_ready(status);
 }
 
-void health_beat(struct shelf *shelf, struct http *http, bool *well) {
-    char status[HEALTH_STATUS_BYTES];
-    bool good = health_good(shelf, http);
+void pulse_beat(struct shelf *shelf, struct http *http, bool *well) {
+    char status[PULSE_STATUS_BYTES];
+    bool good = pulse_good(shelf, http);
     if (good)
         service_ping();
     if (good != *well && good)
@@ -78,6 +78,6 @@ void health_beat(struct shelf *shelf, struct http *http, bool *well) {
     else if (good != *well)
         log_error("the daemon does not answer itself; the watchdog gets no sign of life");
     *well = good;
-    health_status(shelf, http, status);
+    pulse_status(shelf, http, status);
     service_status(status);
 }
