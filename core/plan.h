@@ -5,8 +5,21 @@
 #define TNM_PLAN_H
 
 #include "core/graph.h"
+#include "core/layout.h"
+#include "core/op.h"
 
-struct tnm_plan;
+// Immutable once made. Tensors that are views of each other share a place.
+struct tnm_plan {
+    const struct tnm_graph *graph; // borrowed
+    struct tnm_kernels kernels;
+    uint32_t n_steps;
+    struct tnm_plan_step *step; // (n_steps), nodes that compute something, in order
+    struct tnm_layout *layout;  // (graph->n_nodes), empty for nodes without weights
+    uint32_t *root;             // (n_tensors), the tensor whose place it shares, itself if none
+    uint64_t *offset;           // (n_tensors), of its root in the arena: elements of one lane
+    uint64_t arena;             // elements of one lane
+    size_t bytes;
+};
 
 // Plans a graph that tnm_graph_check accepted. The graph and its matrices must outlive the plan.
 // The memory is computed first: TNM_ELIMIT where it would be more than memory_limit bytes.
@@ -20,5 +33,8 @@ size_t tnm_plan_bytes(const struct tnm_plan *plan);
 
 // What runs the weights of node index: "gather", "scatter", "dense", ...; NULL for a node without.
 const char *tnm_plan_kernel(const struct tnm_plan *plan, uint32_t node);
+
+// Bytes of scratch that the greediest step takes for so many lanes.
+uint64_t tnm_plan_scratch(const struct tnm_plan *plan, size_t lanes);
 
 #endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+// The reference: what every variant computes, written to be read.
+#include "core/kernels/kernels.h"
+
+static const float *at_offset(const float *x, uint32_t bytes) {
+    return (const float *)(const void *)((const char *)x + bytes);
+}
+
+static uint32_t record_offset(const void *record, bool wide, uint32_t k, uint32_t i) {
+    return wide ? ((const struct tnm_record32 *)record)[k].offset[i]
+                : ((const struct tnm_record16 *)record)[k].offset[i];
+}
+
+static float record_weight(const void *record, bool wide, uint32_t k, uint32_t i) {
+    return wide ? ((const struct tnm_record32 *)record)[k].weight[i]
+                : ((const struct tnm_record16 *)record)[k].weight[i];
+}
+
+static void gather(const struct tnm_rows *w, const float *x, float *y, struct tnm_clamp to) {
+    const char *record = w->record;
+    for (uint32_t g = 0; g < w->n_groups; g++) {
+        const struct tnm_group *group = &w->group[g];
+        for (uint32_t i = 0; i < group->n_rows; i++) {
+            float sum = group->bias[i];
+            for (uint32_t k = 0; k < group->n_records; k++)
+                sum += record_weight(record, w->wide, k, i) *
+                       *at_offset(x, record_offset(record, w->wide, k, i));
+            y[group->row[i]] = tnm_clamp(sum, to);
+        }
+        record += group->n_records * tnm_record_bytes(w->wide);
+    }
+}
+
+static uint32_t find_active(const float *x, uint32_t n, uint16_t *active) {
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (x[i] != 0)
+            active[found++] = (uint16_t)i;
+    return found;
+}
+
+static void scatter(const struct tnm_columns *w, const float *x, uint32_t n_active,
+                    const struct tnm_scatter_room *room, float *y, struct tnm_clamp to) {
+    for (uint32_t r = 0; r < w->rows + TNM_SCATTER; r++)
+        room->sum[r] = w->bias[r];
+    for (uint32_t a = 0; a < n_active; a++) {
+        uint32_t c = room->active[a];
+        for (uint32_t k = w->start[c]; k < w->start[c + 1]; k++)
+            for (uint32_t i = 0; i < TNM_SCATTER; i++)
+                room->sum[w->record[k].offset[i] / 4] += w->record[k].weight[i] * x[c];
+    }
+    for (uint32_t r = 0; r < w->rows; r++)
+        y[r] = tnm_clamp(room->sum[r], to);
+}
+
+static void dense(const struct tnm_dense *w, const float *x, uint32_t *blocks, float *y,
+                  struct tnm_clamp to) {
+    (void)blocks;
+    for (uint32_t r = 0; r < w->rows; r++) {
+        const float *row = w->w + (size_t)r * w->cols;
+        float sum = w->bias[r];
+        for (uint32_t c = 0; c < w->cols; c++)
+            sum += row[c] * x[c];
+        y[r] = tnm_clamp(sum, to);
+    }
+}
+
+static void rows_many(const struct tnm_group *group, const void *record, bool wide, const float *x,
+                      size_t stride, size_t n, float *const y[4], struct tnm_clamp to) {
+    for (uint32_t i = 0; i < group->n_rows; i++)
+        for (size_t j = 0; j < n; j++) {
+            float sum = group->bias[i];
+            for (uint32_t k = 0; k < group->n_records; k++)
+                sum += record_weight(record, wide, k, i) *
+                       x[record_offset(record, wide, k, i) / 4 * stride + j];
+            y[i][j] = tnm_clamp(sum, to);
+        }
+}
+
+static void dense_many(const struct tnm_dense *w, const float *x, size_t lanes, float *y,
+                       struct tnm_clamp to) {
+    for (uint32_t r = 0; r < w->rows; r++)
+        for (size_t l = 0; l < lanes; l++) {
+            const float *row = w->w + (size_t)r * w->cols;
+            float sum = w->bias[r];
+            for (uint32_t c = 0; c < w->cols; c++)
+                sum += row[c] * x[c * lanes + l];
+            y[r * lanes + l] = tnm_clamp(sum, to);
+        }
+}
+
+void tnm_kernels_scalar(struct tnm_kernels *table) {
+    *table = (struct tnm_kernels){.name = "scalar",
+                                  .gather = gather,
+                                  .find_active = find_active,
+                                  .scatter = scatter,
+                                  .dense = dense,
+                                  .rows_many = rows_many,
+                                  .dense_many = dense_many};
+}

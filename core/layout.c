@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+// Building the layouts that kernels read.
+#include "core/layout.h"
+
+#include "core/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+// ---- Entries of a row
+// ----------------------------------------------------------------------------
+
+// The weights of one row that are not 0, columns ascending.
+struct entries {
+    uint32_t n;
+    uint32_t *col; // (most entries of a row)
+    float *value;
+};
+
+// IEEE binary16 to f32, exact.
+static float from_half(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31;
+    float scaled; // the magnitude times 2^-112, which f32 holds as an ordinary or subnormal number
+    uint32_t bits = (uint32_t)(half & 0x7fff) << 13;
+    memcpy(&scaled, &bits, sizeof scaled);
+    scaled *= 0x1p112F;
+    memcpy(&bits, &scaled, sizeof bits);
+    if (exponent == 31)
+        bits |= 0x7f800000;
+    bits |= sign;
+    memcpy(&scaled, &bits, sizeof scaled);
+    return scaled;
+}
+
+static float dense_value(const struct tnm_matrix *m, size_t at) {
+    return m->dense32 != NULL ? m->dense32[at] : from_half(m->dense16[at]);
+}
+
+static void add_entry(struct entries *e, uint32_t col, float value) {
+    e->col[e->n] = col;
+    e->value[e->n] = value;
+    e->n += value != 0;
+}
+
+static void read_row(const struct tnm_matrix *m, uint32_t row, struct entries *e) {
+    e->n = 0;
+    if (m->encoding == TNM_DENSE)
+        for (uint32_t c = 0; c < m->cols; c++)
+            add_entry(e, c, dense_value(m, (size_t)row * m->cols + c));
+    else
+        for (size_t k = m->row_start[row]; k < m->row_start[row + 1]; k++)
+            add_entry(e, tnm_matrix_col(m, k), tnm_matrix_value(m, k));
+}
+
+static uint32_t stored_in_row(const struct tnm_matrix *m, uint32_t row) {
+    return m->encoding == TNM_DENSE ? m->cols : m->row_start[row + 1] - m->row_start[row];
+}
+
+static uint32_t longest_row(const struct tnm_matrix *m) {
+    uint32_t longest = 0;
+    for (uint32_t r = 0; r < m->rows; r++)
+        longest = stored_in_row(m, r) > longest ? stored_in_row(m, r) : longest;
+    return longest;
+}
+
+// Room for any row of m, and one entry more.
+static bool entries_init(struct entries *e, const struct tnm_matrix *m) {
+    size_t n = (size_t)longest_row(m) + 1;
+    e->col = malloc(n * sizeof *e->col);
+    e->value = malloc(n * sizeof *e->value);
+    return e->col != NULL && e->value != NULL;
+}
+
+static void entries_free(struct entries *e) {
+    free(e->col);
+    free(e->value);
+}
+
+// ---- Choosing
+// ------------------------------------------------------------------------------------
+
+static bool is_dense(const struct tnm_use *use) {
+    const struct tnm_matrix *m = use->matrix;
+    return !use->convolution && m->nonzeros * 20 > (uint64_t)m->rows * m->cols * 7;
+}
+
+static bool has_columns(const struct tnm_use *use) {
+    const struct tnm_matrix *m = use->matrix;
+    return !use->convolution && use->reads_input && !is_dense(use) &&
+           m->rows <= TNM_SCATTER_MAX_ROWS && m->cols <= TNM_SCATTER_MAX_COLS;
+}
+
+uint64_t tnm_layout_bound(const struct tnm_use *use) {
+    const struct tnm_matrix *m = use->matrix;
+    uint64_t all = (uint64_t)m->rows * m->cols, bytes = sizeof(float) * (uint64_t)m->rows;
+    if (is_dense(use))
+        return bytes + (m->dense32 != NULL ? 0 : all * sizeof(float)) + 2 * ALIGNMENT;
+    // A group is as long as its longest row, which is no longer than any row of the group before.
+    uint64_t records = m->nonzeros / 4 + m->cols + 1, groups = m->rows / 4 + 1;
+    bytes += records * sizeof(struct tnm_record32) + groups * sizeof(struct tnm_group);
+    if (has_columns(use))
+        bytes += (m->nonzeros / TNM_SCATTER + m->cols) * sizeof(struct tnm_column_record) +
+                 sizeof(uint32_t) * ((uint64_t)m->cols + 1);
+    return bytes + 4 * ALIGNMENT;
+}
+
+// ---- Taking memory
+// -------------------------------------------------------------------------------
+
+static void *take(struct tnm_layout *layout, uint64_t bytes) {
+    size_t i = 0;
+    while (layout->owned[i] != NULL)
+        i++;
+    size_t rounded = (size_t)(bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    rounded += rounded == 0 ? ALIGNMENT : 0;
+    layout->owned[i] = aligned_alloc(ALIGNMENT, rounded);
+    if (layout->owned[i] != NULL)
+        layout->bytes += rounded;
+    return layout->owned[i];
+}
+
+// The bias of row r, never -0.
+static float bias_of(const struct tnm_matrix *m, uint32_t r) {
+    return m->bias != NULL ? m->bias[r] + 0.0F : 0.0F;
+}
+
+static float *make_bias(struct tnm_layout *layout, const struct tnm_matrix *m) {
+    float *bias = take(layout, sizeof *bias * ((uint64_t)m->rows + TNM_SCATTER));
+    for (uint32_t r = 0; bias != NULL && r < m->rows + TNM_SCATTER; r++)
+        bias[r] = r < m->rows ? bias_of(m, r) : 0;
+    return bias;
+}
+
+// ---- Dense
+// ---------------------------------------------------------------------------------------
+
+static bool make_dense(struct tnm_layout *layout, const struct tnm_matrix *m) {
+    layout->kernel = "dense";
+    layout->dense = (struct tnm_dense){.rows = m->rows, .cols = m->cols, .w = m->dense32};
+    layout->dense.bias = make_bias(layout, m);
+    if (layout->dense.w == NULL) {
+        float *w = take(layout, sizeof *w * (uint64_t)m->rows * m->cols);
+        if (w != NULL)
+            tnm_matrix_to_dense(m, w);
+        layout->dense.w = w;
+    }
+    return layout->dense.w != NULL && layout->dense.bias != NULL;
+}
+
+// ---- Rows
+// ----------------------------------------------------------------------------------------
+
+struct row_length {
+    uint32_t row, n;
+};
+
+static int longest_first(const void *a, const void *b) {
+    const struct row_length *one = a, *two = b;
+    if (one->n != two->n)
+        return one->n > two->n ? -1 : 1;
+    return one->row < two->row ? -1 : 1;
+}
+
+// The groups in order, and the number of their records in all.
+static uint64_t make_groups(struct tnm_group *group, const struct row_length *sorted,
+                            const struct tnm_matrix *m) {
+    uint64_t records = 0;
+    for (uint32_t r = 0; r < m->rows; r++) {
+        struct tnm_group *g = &group[r / 4];
+        if (r % 4 == 0) {
+            *g = (struct tnm_group){.n_records = sorted[r].n};
+            records += g->n_records;
+        }
+        g->row[g->n_rows] = sorted[r].row;
+        g->bias[g->n_rows++] = bias_of(m, sorted[r].row);
+    }
+    return records;
+}
+
+static void put_record(void *records, bool wide, uint64_t k, uint32_t lane, uint32_t element,
+                       float value) {
+    if (wide) {
+        struct tnm_record32 *record = (struct tnm_record32 *)records + k;
+        record->offset[lane] = element * (uint32_t)sizeof(float);
+        record->weight[lane] = value;
+    } else {
+        struct tnm_record16 *record = (struct tnm_record16 *)records + k;
+        record->offset[lane] = (uint16_t)(element * sizeof(float));
+        record->weight[lane] = value;
+    }
+}
+
+static uint32_t element_of(const struct tnm_use *use, uint32_t row, uint32_t col) {
+    return use->element != NULL ? use->element(use->context, row, col) : col;
+}
+
+static void fill_records(struct tnm_layout *layout, void *records, const struct tnm_use *use,
+                         struct entries *e) {
+    uint64_t first = 0;
+    for (uint32_t g = 0; g < layout->rows.n_groups; g++) {
+        const struct tnm_group *group = &layout->rows.group[g];
+        for (uint32_t i = 0; i < group->n_rows; i++) {
+            read_row(use->matrix, group->row[i], e);
+            for (uint32_t k = 0; k < e->n; k++)
+                put_record(records, layout->rows.wide, first + k, i,
+                           element_of(use, group->row[i], e->col[k]), e->value[k]);
+        }
+        first += group->n_records;
+    }
+}
+
+// Lengths of all rows, longest first; whether some element is beyond 16 bits of byte offset.
+static bool measure_rows(struct row_length *length, const struct tnm_use *use, struct entries *e) {
+    bool wide = false;
+    for (uint32_t r = 0; r < use->matrix->rows; r++) {
+        read_row(use->matrix, r, e);
+        length[r] = (struct row_length){r, e->n};
+        for (uint32_t k = 0; k < e->n; k++)
+            wide |= element_of(use, r, e->col[k]) > UINT16_MAX / sizeof(float);
+    }
+    qsort(length, use->matrix->rows, sizeof *length, longest_first);
+    return wide;
+}
+
+static bool make_rows(struct tnm_layout *layout, const struct tnm_use *use, struct entries *e) {
+    uint32_t n_rows = use->matrix->rows, n_groups = (n_rows + 3) / 4;
+    struct row_length *length = malloc(n_rows * sizeof *length);
+    struct tnm_group *group = take(layout, (uint64_t)n_groups * sizeof *group);
+    void *records = NULL;
+    if (length != NULL && group != NULL) {
+        bool wide = measure_rows(length, use, e);
+        uint64_t bytes = make_groups(group, length, use->matrix) * tnm_record_bytes(wide);
+        records = take(layout, bytes);
+        layout->rows = (struct tnm_rows){n_groups, wide, group, records};
+        if (records != NULL) {
+            memset(records, 0, bytes);
+            fill_records(layout, records, use, e);
+        }
+    }
+    free(length);
+    return records != NULL;
+}
+
+// ---- Columns
+// -------------------------------------------------------------------------------------
+
+// start[c + 1] = entries of column c, then the first record of each column.
+static void count_columns(uint32_t *start, const struct tnm_matrix *m, struct entries *e) {
+    memset(start, 0, ((size_t)m->cols + 1) * sizeof *start);
+    for (uint32_t r = 0; r < m->rows; r++) {
+        read_row(m, r, e);
+        for (uint32_t k = 0; k < e->n; k++)
+            start[e->col[k] + 1]++;
+    }
+    for (uint32_t c = 0; c < m->cols; c++)
+        start[c + 1] = start[c] + (start[c + 1] + TNM_SCATTER - 1) / TNM_SCATTER;
+}
+
+static void fill_columns(struct tnm_column_record *record, uint32_t n_records, uint32_t *filled,
+                         const struct tnm_columns *columns, const struct tnm_use *use,
+                         struct entries *e) {
+    for (uint32_t k = 0; k < n_records; k++)
+        for (uint32_t i = 0; i < TNM_SCATTER; i++) {
+            record[k].weight[i] = 0;
+            record[k].offset[i] = (uint16_t)((columns->rows + i) * sizeof(float));
+        }
+    for (uint32_t r = 0; r < columns->rows; r++) {
+        read_row(use->matrix, r, e);
+        for (uint32_t k = 0; k < e->n; k++) {
+            uint32_t at = filled[e->col[k]]++;
+            struct tnm_column_record *to = &record[columns->start[e->col[k]] + at / TNM_SCATTER];
+            to->offset[at % TNM_SCATTER] = (uint16_t)(r * sizeof(float));
+            to->weight[at % TNM_SCATTER] = e->value[k];
+        }
+    }
+}
+
+static bool make_columns(struct tnm_layout *layout, const struct tnm_use *use, struct entries *e) {
+    const struct tnm_matrix *m = use->matrix;
+    uint32_t *start = take(layout, ((uint64_t)m->cols + 1) * sizeof *start);
+    uint32_t *filled = calloc(m->cols, sizeof *filled);
+    struct tnm_column_record *record = NULL;
+    if (start != NULL && filled != NULL) {
+        count_columns(start, m, e);
+        record = take(layout, (uint64_t)start[m->cols] * sizeof *record);
+    }
+    if (record != NULL) {
+        layout->columns = (struct tnm_columns){m->rows, m->cols, start, record, NULL};
+        fill_columns(record, start[m->cols], filled, &layout->columns, use, e);
+        layout->columns.bias = make_bias(layout, m);
+    }
+    free(filled);
+    return layout->columns.bias != NULL;
+}
+
+// ---- All
+// -----------------------------------------------------------------------------------------
+
+bool tnm_layout_make(struct tnm_layout *out, const struct tnm_use *use, struct tnm_error *err) {
+    *out = (struct tnm_layout){.kernel = use->convolution ? "direct" : "gather"};
+    struct entries e = {0};
+    bool ok = false;
+    if (is_dense(use)) {
+        ok = make_dense(out, use->matrix);
+    } else if (entries_init(&e, use->matrix)) {
+        ok = make_rows(out, use, &e);
+        if (ok && has_columns(use)) {
+            ok = make_columns(out, use, &e);
+            out->kernel = "scatter";
+            out->most_active = use->matrix->cols / 2;
+        }
+    }
+    entries_free(&e);
+    if (ok)
+        return true;
+    tnm_layout_free(out);
+    return tnm_fail(err, TNM_ENOMEM, "no memory for the kernels' view of %u x %u weights",
+                    use->matrix->rows, use->matrix->cols);
+}
+
+void tnm_layout_free(struct tnm_layout *layout) {
+    for (size_t i = 0; i < sizeof layout->owned / sizeof *layout->owned; i++)
+        free(layout->owned[i]);
+    *layout = (struct tnm_layout){0};
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+// A weight matrix in the form that its kernels read, built once when a model is opened.
+//
+// Which form is decided by shape and density alone, so that a model runs the same way everywhere:
+//   - linear, more than 7 of 20 weights not zero: dense, in place where the file holds f32. A
+//   gather
+//     costs about three times what a dense multiply-add does.
+//   - else rows for gathering; many inputs and convolutions read these too.
+//   - linear on the graph's own input: columns for scattering besides. Pictures are mostly black;
+//     hidden layers are not empty enough to pay for the stores (measured: 784-300-100-10 is a third
+//     slower with scatter in all layers).
+//
+// Weights are spread out to f32 here, 6 bytes an entry with its index. Codes looked up while
+// running would take 3, but then four table loads join each four loads of x, which only pays where
+// the layer comes from memory rather than from a cache. See rows_code_bytes in layout.c.
+#ifndef TNM_LAYOUT_H
+#define TNM_LAYOUT_H
+
+#include "core/kernels/kernels.h"
+#include "core/matrix.h"
+
+struct tnm_layout {
+    const char *kernel; // what runs one input: "dense", "gather", "scatter", "direct"
+    struct tnm_dense dense;
+    struct tnm_rows rows;
+    struct tnm_columns columns;
+    uint32_t most_active; // columns: beyond so many inputs that are not 0, gather
+    size_t bytes;         // held by this layout
+    void *owned[4];
+};
+
+// How a matrix is used.
+struct tnm_use {
+    const struct tnm_matrix *matrix;
+    bool convolution;
+    bool reads_input; // x is the input of the graph
+    // The element of x that weight (row, col) is multiplied with; NULL: element col.
+    uint32_t (*element)(const void *context, uint32_t row, uint32_t col);
+    const void *context;
+};
+
+// The most bytes that a layout for this use can take, without looking at the entries.
+uint64_t tnm_layout_bound(const struct tnm_use *use);
+
+// The matrix must outlive the layout. On failure out is empty: TNM_ENOMEM.
+bool tnm_layout_make(struct tnm_layout *out, const struct tnm_use *use,
+                     struct tnm_error *err) TNM_MUST_CHECK;
+
+void tnm_layout_free(struct tnm_layout *layout);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+// Building networks in memory.
+#include "tests/nets.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/op.h"
+
+void nets_begin(struct tnm_graph *graph, uint32_t max_nodes, uint32_t rank, const uint32_t *dim) {
+    struct tnm_error err;
+    ck_assert(tnm_graph_init(graph, max_nodes + 1, max_nodes, &err));
+    graph->n_tensors = 1;
+    graph->n_nodes = 0;
+    graph->tensor[0].rank = rank;
+    memcpy(graph->tensor[0].dim, dim, rank * sizeof *dim);
+}
+
+static struct tnm_node *add(struct tnm_graph *graph, enum tnm_op op, uint32_t n_inputs,
+                            const uint32_t *input) {
+    struct tnm_node *node = &graph->node[graph->n_nodes++];
+    node->op = op;
+    node->n_inputs = n_inputs;
+    memcpy(node->input, input, n_inputs * sizeof *input);
+    node->output = graph->n_tensors++;
+    graph->output = node->output;
+    return node;
+}
+
+static uint32_t finish(struct tnm_graph *graph, struct tnm_node *node) {
+    struct tnm_error err = {.text = ""};
+    bool ok = tnm_op_find(node->op)->shape(graph, node, &graph->tensor[node->output], &err);
+    ck_assert_msg(ok, "%s", err.text);
+    return node->output;
+}
+
+// ---- Weights
+// -------------------------------------------------------------------------------------
+
+void nets_matrix(struct tnm_matrix *out, uint32_t rows, uint32_t cols,
+                 const struct nets_weights *weights, struct randomness *r) {
+    size_t n = (size_t)rows * cols;
+    float *w = calloc(n, sizeof *w), *bias = calloc(rows, sizeof *bias);
+    uint8_t *keep = calloc(n, 1), *code = calloc(n, 1);
+    float codebook[256];
+    uint32_t n_centroids = weights->encoding == TNM_CSR_CODEBOOK ? 1U << weights->bits : 0;
+    random_fill(r, codebook, 256, 0);
+    random_fill(r, bias, rows, 10);
+    for (uint32_t row = 0; row < rows; row++) {
+        bool empty = weights->zeros > 50 && random_percent(r, 5);
+        for (uint32_t col = 0; col < cols; col++) {
+            size_t at = (size_t)row * cols + col;
+            keep[at] = !empty && !random_percent(r, weights->zeros);
+            code[at] = n_centroids > 0 ? (uint8_t)(random_bits(r) % n_centroids) : 0;
+            w[at] = keep[at] ? random_float(r) : 0;
+        }
+    }
+    struct tnm_matrix_source source = {.rows = rows,
+                                       .cols = cols,
+                                       .encoding = weights->encoding,
+                                       .bits = weights->bits,
+                                       .w = w,
+                                       .keep = keep,
+                                       .bias = weights->no_bias ? NULL : bias};
+    if (n_centroids > 0) {
+        source.w = NULL;
+        source.code = code;
+        source.codebook = codebook;
+        source.n_centroids = n_centroids;
+    }
+    struct tnm_error err = {.text = ""};
+    ck_assert_msg(tnm_matrix_make(out, &source, &err), "%s", err.text);
+    free(w);
+    free(bias);
+    free(keep);
+    free(code);
+}
+
+uint32_t nets_linear(struct tnm_graph *graph, uint32_t input, uint32_t outputs,
+                     const struct nets_weights *weights, struct randomness *r) {
+    struct tnm_node *node = add(graph, TNM_OP_LINEAR, 1, &input);
+    node->n_weights = 1;
+    nets_matrix(&node->w[0], outputs, graph->tensor[input].dim[0], weights, r);
+    return finish(graph, node);
+}
+
+uint32_t nets_conv(struct tnm_graph *graph, uint32_t input, uint32_t channels,
+                   const struct tnm_window *window, const struct nets_weights *weights,
+                   struct randomness *r) {
+    struct tnm_node *node = add(graph, TNM_OP_CONV2D, 1, &input);
+    node->n_weights = 1;
+    node->window = *window;
+    uint32_t cols = graph->tensor[input].dim[0] / window->groups;
+    nets_matrix(&node->w[0], channels, cols * window->kernel[0] * window->kernel[1], weights, r);
+    return finish(graph, node);
+}
+
+// ---- Nodes without weights
+// -----------------------------------------------------------------------
+
+uint32_t nets_pool(struct tnm_graph *graph, enum tnm_op op, uint32_t input,
+                   const struct tnm_window *window) {
+    struct tnm_node *node = add(graph, op, 1, &input);
+    node->window = *window;
+    return finish(graph, node);
+}
+
+uint32_t nets_clip(struct tnm_graph *graph, uint32_t input, float low, float high) {
+    struct tnm_node *node = add(graph, TNM_OP_CLIP, 1, &input);
+    node->clip = (struct tnm_clip){low, high};
+    return finish(graph, node);
+}
+
+uint32_t nets_reshape(struct tnm_graph *graph, uint32_t input, uint32_t rank, const uint32_t *dim) {
+    struct tnm_node *node = add(graph, TNM_OP_RESHAPE, 1, &input);
+    struct tnm_tensor *out = &graph->tensor[node->output];
+    out->rank = rank;
+    memcpy(out->dim, dim, rank * sizeof *dim);
+    return node->output;
+}
+
+uint32_t nets_node(struct tnm_graph *graph, enum tnm_op op, uint32_t n_inputs,
+                   const uint32_t *input) {
+    return finish(graph, add(graph, op, n_inputs, input));
+}
+
+void nets_mlp(struct tnm_graph *graph, const struct nets_weights *weights, struct randomness *r) {
+    static const uint32_t plane[] = {1, 28, 28}, size[] = {784, 300, 100, 10};
+    nets_begin(graph, 6, 3, plane);
+    uint32_t last = nets_reshape(graph, 0, 1, size);
+    for (unsigned i = 1; i < 4; i++) {
+        last = nets_linear(graph, last, size[i], weights, r);
+        if (i < 3)
+            last = nets_node(graph, TNM_OP_RELU, 1, &last);
+    }
+}
