@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+// The handlers that routes.c puts in its table, a file per family.
+#ifndef HANDLERS_H
+#define HANDLERS_H
+
+#include "daemon/routes.h"
+
+// classify.c
+void handle_classify(struct api *api, const struct request *request, struct scratch *scratch,
+                     struct reply *reply);
+bool classify_is_slow(const struct api *api, const struct request *request);
+
+// models_api.c
+void handle_models(struct api *api, const struct request *request, struct scratch *scratch,
+                   struct reply *reply);
+void handle_model(struct api *api, const struct request *request, struct scratch *scratch,
+                  struct reply *reply);
+void handle_activate(struct api *api, const struct request *request, struct scratch *scratch,
+                     struct reply *reply);
+
+// health.c
+void handle_healthz(struct api *api, const struct request *request, struct scratch *scratch,
+                    struct reply *reply);
+void handle_readyz(struct api *api, const struct request *request, struct scratch *scratch,
+                   struct reply *reply);
+
+#endif

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: MIT */
+// The HTTP server on libmicrohttpd. What that library (0.9.75) gets wrong is put right here, in
+// request.c (checks of the head) and in deadlines.c (deadlines).
+#include "daemon/http.h"
+
+#include "daemon/log.h"
+#include "daemon/routes.h"
+#include "daemon/deadline.h"
+#include "daemon/workers.h"
+
+#include <microhttpd.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    CONNECTION_MEMORY = 65536, // of the library, for the head of a request and for reading
+    SMALL_BODY = 65536, // read to its end even if it is refused, so that the connection lives
+    KEEP_BODY = 4096,   // bytes of body memory that a connection keeps
+    KEEP_SCRATCH = 65536,
+    SETTLE_MS = 200,  // so long without a request, and a kept connection counts as quiet
+    STUCK_MS = 60000, // so long at one answer, and the daemon counts as hung
+    ALIVE_MS = 2000
+};
+
+struct http {
+    struct MHD_Daemon *daemon;
+    struct deadlines *deadlines;
+    struct workers *workers;
+    struct api api;
+    int listen_fd;
+    _Atomic uint64_t answered;
+    atomic_uint in_work;
+    uint32_t id_prefix;
+    atomic_uint id_count;
+};
+
+// A connection, and the request that is on it. One allocation a connection, used by one thread at a
+// time: the library's, or the worker that the connection waits for.
+struct exchange {
+    struct http *http;
+    struct MHD_Connection *connection;
+    struct deadline deadline;
+    struct job job;
+    const struct route *route; // NULL: refused, reply says how
+    bool begun, admitted;
+    uint8_t *body; // body_len of body_size bytes, body_charged of them from the shared budget
+    size_t body_len, body_size, body_charged;
+    struct scratch scratch;
+    struct reply reply;
+    struct request request;
+};
+
+// ---- Replies -----------------------------------------------------------------------------------
+
+static void make_id(struct http *http, char id[REQUEST_MAX_ID + 1]) {
+    static const char digit[] = "0123456789abcdef";
+    unsigned count = atomic_fetch_add_explicit(&http->id_count, 1, memory_order_relaxed);
+    uint64_t value = (uint64_t)http->id_prefix << 32 | count;
+    for (int i = 0; i < 16; i++)
+        id[i] = digit[value >> (60 - 4 * i) & 15];
+    id[16] = 0;
+}
+
+static enum MHD_Result send_reply(struct exchange *exchange) {
+    struct reply *reply = &exchange->reply;
+    struct http *http = exchange->http;
+    if (reply->body.failed)
+        reply_error(reply, &exchange->request, 503, "overloaded", "no memory for the answer");
+    if (!deadline_enter(&exchange->deadline, STAGE_SEND))
+        return MHD_NO;
+    // The buffer stays as it is until the next request on this connection.
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(reply->body.len, reply->body.at, MHD_RESPMEM_PERSISTENT);
+    if (response == NULL)
+        return MHD_NO;
+    MHD_add_response_header(response, "Content-Type",
+                            reply->type != NULL ? reply->type : "application/json");
+    MHD_add_response_header(response, "Cache-Control", "no-store");
+    MHD_add_response_header(response, "X-Request-Id", exchange->request.id);
+    for (unsigned i = 0; i < reply->n_headers; i++)
+        MHD_add_response_header(response, reply->header[i].name, reply->header[i].value);
+    if (reply->close || atomic_load_explicit(&http->api.draining, memory_order_relaxed))
+        MHD_add_response_header(response, "Connection", "close");
+    enum MHD_Result result = MHD_queue_response(exchange->connection, reply->status, response);
+    MHD_destroy_response(response);
+    atomic_fetch_add_explicit(&http->answered, 1, memory_order_relaxed);
+    log_debug("%s %s %s: %u", exchange->request.id, exchange->request.method,
+              exchange->request.path, reply->status);
+    return result;
+}
+
+// ---- The head ----------------------------------------------------------------------------------
+
+static enum MHD_Result add_field(void *argument, enum MHD_ValueKind kind, const char *name,
+                                 const char *value) {
+    (void)kind;
+    request_add_field(argument, name, value);
+    return MHD_YES;
+}
+
+// Room for len bytes of body. Small ones are the connection's own affair, large ones share a
+// budget.
+static bool reserve_body(struct exchange *exchange, size_t len) {
+    if (len <= exchange->body_size)
+        return true;
+    size_t charge = len > SMALL_BODY ? len - exchange->body_charged : 0;
+    if (charge > 0 && !budget_take(&exchange->http->api.memory, charge))
+        return false;
+    exchange->body_charged += charge;
+    uint8_t *grown = realloc(exchange->body, len);
+    if (grown == NULL)
+        return false;
+    exchange->body = grown;
+    exchange->body_size = len;
+    return true;
+}
+
+static void refuse_length(struct exchange *exchange) {
+    exchange->route = NULL;
+    reply_error(&exchange->reply, &exchange->request, 413, "body_too_large",
+                "the body is longer than max-body = %zu bytes",
+                exchange->http->api.options->max_body);
+}
+
+static void refuse_full(struct exchange *exchange, const char *text) {
+    exchange->route = NULL;
+    reply_error(&exchange->reply, &exchange->request, 503, "overloaded", "%s", text);
+}
+
+// One more request in work, unless there are too many.
+static bool admit(struct exchange *exchange) {
+    struct http *http = exchange->http;
+    unsigned before = atomic_fetch_add(&http->in_work, 1);
+    exchange->admitted = exchange->route->always || before < http->api.options->queue;
+    if (!exchange->admitted)
+        atomic_fetch_sub(&http->in_work, 1);
+    return exchange->admitted;
+}
+
+// Decides by the head. route is NULL afterwards where reply holds a refusal.
+static void judge_head(struct exchange *exchange) {
+    struct request *request = &exchange->request;
+    struct api *api = &exchange->http->api;
+    if (request->fault.status != 0) {
+        reply_error(&exchange->reply, request, request->fault.status, request->fault.code, "%s",
+                    request->fault.text);
+        return;
+    }
+    exchange->route = routes_find(api, request, &exchange->reply);
+    if (exchange->route == NULL)
+        return;
+    if (request->length > api->options->max_body)
+        refuse_length(exchange);
+    else if (!admit(exchange))
+        refuse_full(exchange, "as many requests are in work as the queue holds");
+    else if (!reserve_body(exchange, (size_t)request->length))
+        refuse_full(exchange, "no memory for another body now");
+}
+
+// Whether to refuse at once, which ends the connection, or after the body.
+static bool refuses_now(const struct exchange *exchange) {
+    const struct request *request = &exchange->request;
+    return exchange->route == NULL && (request->breaks_framing || request->chunked ||
+                                       request->expects_continue || request->length > SMALL_BODY);
+}
+
+static enum MHD_Result begin(struct exchange *exchange, const char *method, const char *version) {
+    struct request *request = &exchange->request;
+    exchange->begun = true;
+    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, add_field, request);
+    request_finish_head(request, method, version);
+    if (request->id[0] == 0)
+        make_id(exchange->http, request->id);
+    judge_head(exchange);
+    if (!deadline_enter(&exchange->deadline, STAGE_BODY))
+        return MHD_NO;
+    if (!refuses_now(exchange))
+        return MHD_YES;
+    exchange->reply.close = true;
+    return send_reply(exchange);
+}
+
+// ---- The body and the answer -------------------------------------------------------------------
+
+// Takes what has come. A chunked body that grows too long is read on, for the refusal can only be
+// sent after it; one that goes on for twice the limit is cut off.
+static enum MHD_Result take_body(struct exchange *exchange, const char *data, size_t len) {
+    size_t limit = exchange->http->api.options->max_body;
+    if (exchange->route == NULL) {
+        exchange->body_len += len;
+        return exchange->body_len <= 2 * limit ? MHD_YES : MHD_NO;
+    }
+    size_t needed = exchange->body_len + len;
+    if (needed > limit) {
+        refuse_length(exchange);
+    } else {
+        size_t doubled = 2 * exchange->body_size;
+        size_t wanted = needed <= exchange->body_size ? needed
+                        : doubled > needed            ? doubled
+                                                      : needed;
+        if (reserve_body(exchange, wanted < limit ? wanted : limit))
+            memcpy(exchange->body + exchange->body_len, data, len);
+        else
+            refuse_full(exchange, "no memory for another body now");
+    }
+    exchange->body_len = needed;
+    return MHD_YES;
+}
+
+static void handle(struct exchange *exchange) {
+    exchange->route->handle(&exchange->http->api, &exchange->request, &exchange->scratch,
+                            &exchange->reply);
+    exchange->route = NULL; // the reply is there
+}
+
+// On a worker. The library calls again with the connection, which then has its reply.
+static void run_slow(struct job *job) {
+    struct exchange *exchange = (struct exchange *)((char *)job - offsetof(struct exchange, job));
+    handle(exchange);
+    MHD_resume_connection(exchange->connection);
+}
+
+static enum MHD_Result finish(struct exchange *exchange) {
+    struct request *request = &exchange->request;
+    if (exchange->route == NULL)
+        return send_reply(exchange);
+    request->body = (struct bytes){exchange->body, exchange->body_len};
+    if (!deadline_enter(&exchange->deadline, STAGE_WORK))
+        return MHD_NO;
+    if (exchange->route->is_slow != NULL &&
+        exchange->route->is_slow(&exchange->http->api, request)) {
+        exchange->job.run = run_slow;
+        MHD_suspend_connection(exchange->connection);
+        workers_add(exchange->http->workers, &exchange->job);
+        return MHD_YES;
+    }
+    handle(exchange);
+    return send_reply(exchange);
+}
+
+// ---- What the library calls --------------------------------------------------------------------
+
+static struct exchange *exchange_of(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info != NULL ? info->socket_context : NULL;
+}
+
+static void start_connection(struct http *http, struct MHD_Connection *connection, void **context) {
+    struct exchange *exchange = calloc(1, sizeof *exchange);
+    *context = exchange;
+    if (exchange == NULL)
+        return; // answer() closes it
+    exchange->http = http;
+    exchange->connection = connection;
+    exchange->deadline.id = exchange->request.id;
+    deadline_add(
+        http->deadlines, &exchange->deadline,
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+}
+
+static void end_connection(struct http *http, struct exchange *exchange) {
+    if (exchange == NULL)
+        return;
+    deadline_remove(http->deadlines, &exchange->deadline);
+    json_out_free(&exchange->reply.body);
+    scratch_free(&exchange->scratch);
+    free(exchange->body);
+    free(exchange);
+}
+
+// On accept, and before the socket is closed.
+static void on_connection(void *argument, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code) {
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        start_connection(argument, connection, context);
+    else
+        end_connection(argument, *context);
+}
+
+// On the request line: the only place where the target is seen before it is decoded.
+static void *on_target(void *argument, const char *target, struct MHD_Connection *connection) {
+    (void)argument;
+    struct exchange *exchange = exchange_of(connection);
+    if (exchange == NULL)
+        return NULL;
+    request_reset(&exchange->request);
+    reply_reset(&exchange->reply);
+    exchange->route = NULL;
+    exchange->begun = exchange->admitted = false;
+    exchange->body_len = 0;
+    request_set_target(&exchange->request, target != NULL ? target : "");
+    deadline_enter(&exchange->deadline, DEADLINE_HEAD);
+    return exchange;
+}
+
+// Called after the head, for each piece of the body, and at the end; and again after a worker.
+static enum MHD_Result on_request(void *argument, struct MHD_Connection *connection,
+                                  const char *url, const char *method, const char *version,
+                                  const char *data, size_t *len, void **context) {
+    (void)argument, (void)connection, (void)url;
+    struct exchange *exchange = *context;
+    if (exchange == NULL)
+        return MHD_NO;
+    if (!exchange->begun)
+        return begin(exchange, method, version);
+    if (*len == 0)
+        return finish(exchange);
+    size_t n = *len;
+    *len = 0; // all of it, always: the library may not call again for what is left over
+    return take_body(exchange, data, n);
+}
+
+// After the reply was sent, or the connection broke.
+static void on_completed(void *argument, struct MHD_Connection *connection, void **context,
+                         enum MHD_RequestTerminationCode code) {
+    (void)argument, (void)connection, (void)code;
+    struct exchange *exchange = *context;
+    if (exchange == NULL)
+        return;
+    struct http *http = exchange->http;
+    if (exchange->admitted)
+        atomic_fetch_sub(&http->in_work, 1);
+    exchange->admitted = false;
+    if (exchange->body_charged > 0)
+        budget_give(&http->api.memory, exchange->body_charged);
+    exchange->body_charged = 0;
+    if (exchange->body_size > KEEP_BODY) {
+        free(exchange->body);
+        exchange->body = NULL;
+        exchange->body_size = 0;
+    }
+    if (exchange->scratch.size > KEEP_SCRATCH)
+        scratch_free(&exchange->scratch);
+    deadline_enter(&exchange->deadline, STAGE_IDLE);
+}
+
+static void on_message(void *argument, const char *format, va_list args) {
+    (void)argument;
+    char text[256];
+    vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\n")] = 0;
+    log_debug("http: %s", text);
+}
+
+// ---- What the library answers by itself --------------------------------------------------------
+
+// Status and words of the library's own refusals; others of its texts stay "malformed".
+static const struct request_fault own_refusals[] = {
+    {413, "body_too_large", "the length of the body is out of all bounds"},
+    {414, "uri_too_long", "the request line is too long"},
+    {431, "headers_too_large", "the header is longer than 64 KiB"},
+    {500, "internal", "the request could not be handled"},
+    {505, "version_not_supported", "only HTTP/1.0 and HTTP/1.1 are spoken here"},
+    {400, "malformed", "this is not a well-formed HTTP request"},
+};
+
+static struct request_fault find_refusal(const char *head, size_t len) {
+    unsigned status = 400;
+    if (len >= 12 && memcmp(head, "HTTP/1.", 7) == 0)
+        status = (unsigned)strtoul(head + 9, NULL, 10);
+    size_t i = 0, last = sizeof own_refusals / sizeof own_refusals[0] - 1;
+    while (i < last && own_refusals[i].status != status)
+        i++;
+    return own_refusals[i];
+}
+
+// The library refuses what it cannot parse before any callback, with a page in HTML, and sends the
+// head of that reply twice when Content-Length is no number. It has no hook for that; but it sends
+// through sendmsg(), and this definition comes before libc's. Everything passes but those pages.
+// Without it (a static library) they would go out as they are.
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+    const struct iovec *part = message->msg_iov;
+    if (message->msg_iovlen != 2 || part[1].iov_len < 6 ||
+        memcmp(part[1].iov_base, "<html>", 6) != 0)
+        return syscall(SYS_sendmsg, fd, message, flags);
+    struct request_fault fault = find_refusal(part[0].iov_base, part[0].iov_len);
+    char text[512];
+    size_t len = reply_write_bare(text, sizeof text, fault.status, fault.code, fault.text, "-");
+    ssize_t sent = send(fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 ? sent : (ssize_t)(part[0].iov_len + part[1].iov_len);
+}
+
+// ---- Start and stop ----------------------------------------------------------------------------
+
+static unsigned count_threads(const struct options *options) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned threads = options->threads > 0 ? options->threads : cores > 0 ? (unsigned)cores : 2;
+    return threads < 2 ? 2 : threads > 4 && options->threads == 0 ? 4 : threads;
+}
+
+// With all signals blocked, which threads inherit: they are the main thread's.
+static bool start_library(struct http *http, struct tnm_error *err) {
+    const struct options *options = http->api.options;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    http->daemon = MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+            MHD_ALLOW_SUSPEND_RESUME,
+        0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_message, http,
+        MHD_OPTION_LISTEN_SOCKET, http->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
+        count_threads(options), MHD_OPTION_CONNECTION_LIMIT, options->connections,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_client,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
+        0, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, http, MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_END);
+    int error = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return http->daemon != NULL ? true
+                                : tnm_fail_errno(err, error, "the HTTP server did not start");
+}
+
+static bool start_helpers(struct http *http, struct tnm_error *err) {
+    const struct options *options = http->api.options;
+    const struct deadline_limits limits = {.head_ms = options->header_timeout_s * 1000,
+                                           .body_ms = options->body_timeout_s * 1000,
+                                           .idle_ms = options->idle_timeout_s * 1000};
+    http->api.access = access_open(options->token_file, err);
+    http->deadlines = http->api.access != NULL ? deadline_start(&limits, err) : NULL;
+    http->workers = http->deadlines != NULL ? workers_start(2, err) : NULL;
+    return http->workers != NULL;
+}
+
+static void destroy(struct http *http) {
+    workers_stop(http->workers); // first: its jobs need the library's connections
+    if (http->daemon != NULL)
+        MHD_stop_daemon(http->daemon);
+    deadline_stop(http->deadlines);
+    access_close(http->api.access);
+    free(http);
+}
+
+struct http *http_start(int listen_fd, const struct options *options, struct shelf *shelf,
+                        struct tnm_error *err) {
+    struct http *http = calloc(1, sizeof *http);
+    if (http == NULL) {
+        tnm_fail(err, TNM_ENOMEM, "no memory for the HTTP server");
+        return NULL;
+    }
+    http->listen_fd = listen_fd;
+    http->api.options = options;
+    http->api.shelf = shelf;
+    atomic_init(&http->api.memory.left, options->decode_memory);
+    if (getrandom(&http->id_prefix, sizeof http->id_prefix, 0) != sizeof http->id_prefix)
+        http->id_prefix = (uint32_t)getpid();
+    if (start_helpers(http, err) && start_library(http, err))
+        return http;
+    destroy(http);
+    return NULL;
+}
+
+void http_drain(struct http *http) {
+    atomic_store(&http->api.draining, true);
+}
+
+static uint64_t monotonic_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+// Stopping the library loses replies that are being made, and shuts the listening socket down for
+// every process that shares it, unless it is told to leave it first.
+bool http_stop(struct http *http, unsigned timeout_s) {
+    http_drain(http);
+    MHD_quiesce_daemon(http->daemon);
+    uint64_t end = monotonic_ms() + (uint64_t)timeout_s * 1000;
+    bool finished;
+    while (!(finished = deadline_count(http->deadlines, SETTLE_MS).busy == 0) &&
+           monotonic_ms() < end)
+        poll(NULL, 0, 10);
+    destroy(http);
+    return finished;
+}
+
+void http_counts(const struct http *http, uint64_t *answered, unsigned *in_work) {
+    *answered = atomic_load(&http->answered);
+    *in_work = atomic_load(&http->in_work);
+}
+
+// ---- Proof of life -----------------------------------------------------------------------------
+
+// Connects to where the server listens; the loopback address where that is all addresses.
+static int connect_to_self(const struct http *http) {
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    if (getsockname(http->listen_fd, (struct sockaddr *)&address, &len) != 0)
+        return -1;
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&address;
+    if (address.ss_family == AF_INET && v4->sin_addr.s_addr == htonl(INADDR_ANY))
+        v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (address.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
+        v6->sin6_addr = in6addr_loopback;
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, len) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+bool http_alive(struct http *http) {
+    static const char request[] = "GET /healthz HTTP/1.0\r\n\r\n";
+    struct deadline_counts counts = deadline_count(http->deadlines, 0);
+    if (counts.oldest_work_ms > STUCK_MS)
+        return false;
+    if (counts.connections + 1 >= http->api.options->connections)
+        return true; // full, which is no reason to be restarted
+    int fd = connect_to_self(http);
+    if (fd < 0)
+        return false;
+    char reply[16];
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    bool alive = send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == sizeof request - 1 &&
+                 poll(&wait, 1, ALIVE_MS) > 0 && recv(fd, reply, sizeof reply, 0) >= 12 &&
+                 memcmp(reply + 9, "200", 3) == 0;
+    close(fd);
+    return alive;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+// The head of a request as plain data, and the checks that the HTTP library leaves out: it accepts
+// requests that a proxy in front may read differently (two lengths, a length and chunks, a blank
+// before the colon), and it decodes %00 and %2F before anybody can look.
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include "core/bytes.h"
+
+enum {
+    REQUEST_MAX_TARGET = 2047, // bytes of path and query
+    REQUEST_MAX_FIELDS = 100,  // header lines
+    REQUEST_MAX_ID = 64,
+    REQUEST_MAX_NAME = 63 // of what {name} in a path matches
+};
+
+// Why a request is refused. text and code live as long as the program.
+struct request_fault {
+    unsigned status; // 0: there is none
+    const char *code;
+    const char *text;
+};
+
+// Strings are borrowed from the connection, and live until the reply is sent.
+struct request {
+    const char *method;
+    const char *path;  // starts with '/', decoded, without query
+    const char *query; // behind the '?', as sent; "" if there is none
+    const char *content_type, *authorization, *origin, *host, *if_match; // NULL where absent
+    struct bytes body;
+    char id[REQUEST_MAX_ID + 1];     // the caller's, or made
+    char name[REQUEST_MAX_NAME + 1]; // what {name} in the route's path matched
+
+    // How the body comes.
+    bool chunked, has_length, expects_continue;
+    uint64_t length;
+
+    struct request_fault fault; // the first one found
+    bool breaks_framing;        // where the next request begins is doubtful: close
+    uint16_t n_fields, n_hosts, n_lengths, n_encodings;
+    char target[REQUEST_MAX_TARGET + 1]; // path and query point in here
+};
+
+// Empties for the next request; id stays empty.
+void request_reset(struct request *request);
+
+// The request target as it came: origin form, or absolute form whose authority is dropped.
+void request_set_target(struct request *request, const char *target);
+
+// One header line. value is borrowed.
+void request_add_field(struct request *request, const char *name, const char *value);
+
+// After the last header line. version is "HTTP/1.1" or "HTTP/1.0".
+void request_finish_head(struct request *request, const char *method, const char *version);
+
+// Keeps the first fault.
+void request_refuse(struct request *request, unsigned status, const char *code, const char *text);
+
+// The value of a query parameter, decoded, into out (size bytes). False where it is absent.
+// A value that does not fit or has a bad escape gives "" and true, which no caller accepts.
+bool request_parameter(const struct request *request, const char *name, char *out, size_t size);
+
+// Whether a word of the comma-separated list `list` is `word`, without regard to case.
+bool header_list_has(const char *list, const char *word);
+
+#endif

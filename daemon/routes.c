@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+// The table of endpoints, and finding one in it.
+#include "daemon/routes.h"
+
+#include "daemon/handlers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool always_slow(const struct api *api, const struct request *request) {
+    (void)api, (void)request;
+    return true;
+}
+
+static const struct route routes[] = {
+    {"POST", "/classify", handle_classify, classify_is_slow, false, false},
+    {"GET", "/models", handle_models, NULL, false, false},
+    {"GET", "/models/{name}", handle_model, NULL, false, false},
+    {"POST", "/models/{name}/activate", handle_activate, always_slow, true, false},
+    {"GET", "/healthz", handle_healthz, NULL, false, true},
+    {"GET", "/readyz", handle_readyz, NULL, false, true},
+};
+enum { N_ROUTES = sizeof routes / sizeof routes[0] };
+
+// Whether path fits pattern; what {name} matched goes to name. A segment that is too long fits
+// nothing.
+static bool path_fits(const char *pattern, const char *path, char name[REQUEST_MAX_NAME + 1]) {
+    while (*pattern != 0) {
+        if (*pattern != '{') {
+            if (*pattern++ != *path++)
+                return false;
+            continue;
+        }
+        size_t len = strcspn(path, "/");
+        if (len == 0 || len > REQUEST_MAX_NAME)
+            return false;
+        memcpy(name, path, len);
+        name[len] = 0;
+        path += len;
+        pattern = strchr(pattern, '}') + 1;
+    }
+    return *path == 0;
+}
+
+static bool method_fits(const struct route *route, const char *method) {
+    return strcmp(route->method, method) == 0 ||
+           (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
+}
+
+// The methods of the routes that fit the path: "GET, HEAD".
+static void refuse_method(struct request *request, struct reply *reply) {
+    char allow[REPLY_MAX_VALUE + 1] = "", name[REQUEST_MAX_NAME + 1];
+    for (size_t i = 0, len = 0; i < N_ROUTES; i++)
+        if (path_fits(routes[i].path, request->path, name))
+            len += (size_t)snprintf(allow + len, sizeof allow - len, "%s%s%s", len > 0 ? ", " : "",
+                                    routes[i].method,
+                                    strcmp(routes[i].method, "GET") == 0 ? ", HEAD" : "");
+    if (allow[0] == 0) {
+        reply_error(reply, request, 404, "not_found", "no such path: %s", request->path);
+        return;
+    }
+    reply_error(reply, request, 405, "method_not_allowed", "%s does not take %.32s, but %s",
+                request->path, request->method, allow);
+    reply_header(reply, "Allow", allow);
+}
+
+// Origin first: a page from elsewhere learns nothing about the token.
+static bool may_manage(const struct api *api, const struct request *request, struct reply *reply) {
+    if (origin_is_foreign(request->origin, request->host)) {
+        reply_error(reply, request, 403, "foreign_origin",
+                    "a page of %.200s may not change this server", request->origin);
+        return false;
+    }
+    enum access_result result = access_check(api->access, request->authorization);
+    if (result == ACCESS_GRANTED)
+        return true;
+    bool missing = result == ACCESS_MISSING;
+    reply_error(reply, request, 401, "unauthorized", "%s",
+                missing ? "this needs an admin token: Authorization: Bearer ..."
+                        : "the token is not one of this server's");
+    reply_header(reply, "WWW-Authenticate",
+                 missing ? "Bearer realm=\"tnmd\""
+                         : "Bearer realm=\"tnmd\", error=\"invalid_token\"");
+    return false;
+}
+
+const struct route *routes_find(struct api *api, struct request *request, struct reply *reply) {
+    const struct route *route = routes;
+    const struct route *const end = routes + N_ROUTES;
+    while (route < end && !(method_fits(route, request->method) &&
+                            path_fits(route->path, request->path, request->name)))
+        route++;
+    if (route == end) {
+        refuse_method(request, reply);
+        return NULL;
+    }
+    return !route->manages || may_manage(api, request, reply) ? route : NULL;
+}
+
+void *scratch_take(struct scratch *scratch, size_t bytes) {
+    if (bytes > scratch->size) {
+        scratch_free(scratch);
+        scratch->at = malloc(bytes);
+        scratch->size = scratch->at != NULL ? bytes : 0;
+    }
+    return scratch->at;
+}
+
+void scratch_free(struct scratch *scratch) {
+    free(scratch->at);
+    *scratch = (struct scratch){0};
+}

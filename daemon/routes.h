@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+// The endpoints as one table. A handler is a plain function of a request and a reply; it knows
+// neither sockets nor the HTTP library.
+#ifndef ROUTES_H
+#define ROUTES_H
+
+#include "daemon/access.h"
+#include "daemon/budget.h"
+#include "daemon/options.h"
+#include "daemon/reply.h"
+#include "daemon/shelf.h"
+
+// What all handlers share.
+struct api {
+    const struct options *options;
+    struct shelf *shelf;
+    struct access *access;
+    struct budget memory; // for bodies and decoded pictures of all requests
+    atomic_bool draining;
+};
+
+// Memory of one connection that handlers may write over; it grows and stays.
+struct scratch {
+    void *at;
+    size_t size;
+};
+
+struct route {
+    const char *method; // GET answers HEAD too
+    const char *path;   // {name} stands for one segment
+    void (*handle)(struct api *api, const struct request *request, struct scratch *scratch,
+                   struct reply *reply);
+    // Whether handling it takes long: it then runs on a worker, and nothing waits behind it.
+    // NULL: never.
+    bool (*is_slow)(const struct api *api, const struct request *request);
+    bool manages; // changes the daemon's state: needs the token, refuses a foreign Origin
+    bool always;  // answered even when the daemon is full
+};
+
+// Finds what answers request->method and path, and sets request->name. NULL with 404, or 405 with
+// Allow, or 401 or 403 in reply: what can be refused by the head alone.
+const struct route *routes_find(struct api *api, struct request *request, struct reply *reply);
+
+// Room for so many bytes, aligned for anything. NULL without memory.
+void *scratch_take(struct scratch *scratch, size_t bytes);
+void scratch_free(struct scratch *scratch);
+
+#endif
