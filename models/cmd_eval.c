@@ -15,7 +15,7 @@
 struct settings {
     const char *data;
     uint32_t split, threads;
-    bool json;
+    bool json, brief;
 };
 
 #define AT(field) offsetof(struct settings, field)
@@ -24,6 +24,7 @@ static const struct cli_option options[] = {
     CLI_DATA(AT(data), CLI_MUST),
     {"split", 0, CLI_CHOICE, AT(split), "test|validation|train", "test", 0, 0,
      "which images: choose on validation, report on test"},
+    {"brief", 0, CLI_FLAG, AT(brief), NULL, NULL, 0, 0, "leave out the confusion"},
     CLI_JSON(AT(json)),
     CLI_THREADS(AT(threads)),
 };
@@ -86,8 +87,7 @@ static void print_confusion(const struct tnm_model *model, const struct measure 
     }
 }
 
-static void print_model(const char *file, const struct tnm_model *model, const struct measure *m,
-                        const struct measure *first) {
+static void print_model(const char *file, const struct measure *m, const struct measure *first) {
     double low, high;
     struct tnm_score score = {m->correct, m->images};
     measure_interval(score, &low, &high);
@@ -98,7 +98,6 @@ static void print_model(const char *file, const struct tnm_model *model, const s
         printf("  against the first: only the first right %u, only this one %u; McNemar p = %.3g\n",
                pair.only_first, pair.only_second, pair.p);
     }
-    print_confusion(model, m);
 }
 
 // ---- JSON --------------------------------------------------------------------------------------
@@ -145,7 +144,9 @@ static bool eval_one(const struct settings *s, const char *file, struct measure 
     if (ok && s->json)
         json_array_append_new(list, model_json(file, model, m, first));
     else if (ok)
-        print_model(file, model, m, first);
+        print_model(file, m, first);
+    if (ok && !s->json && !s->brief)
+        print_confusion(model, m);
     tnm_model_close(model);
     return ok || tnm_fail_in(err, "%s", file);
 }

@@ -122,18 +122,24 @@ static uint64_t left_of(uint64_t n, double share) {
     return n - (uint64_t)fmin(removed, (double)n);
 }
 
-static json_t *prune_one_by_std(struct net_layer *layer, double s) {
+static json_t *prune_one_by_std(struct net_layer *layer, double s, bool json) {
     double deviation = prune_deviation(layer);
-    prune_below(layer, s * deviation);
-    return json_pack("{s:s, s:f, s:f, s:f}", "name", layer->name, "s", s, "deviation", deviation,
-                     "threshold", s * deviation);
+    uint64_t removed = prune_below(layer, s * deviation);
+    if (!json)
+        printf("%-10s below %.4f (%g x deviation %.4f): %llu removed, %llu left\n", layer->name,
+               s * deviation, s, deviation, (unsigned long long)removed,
+               (unsigned long long)prune_left(layer));
+    return json_pack("{s:s, s:f, s:f, s:f, s:I}", "name", layer->name, "s", s, "deviation",
+                     deviation, "threshold", s * deviation, "removed", (json_int_t)removed);
 }
 
-static json_t *prune_all_by_std(struct net *net, const struct wishes *wishes, double s) {
+static json_t *prune_all_by_std(struct net *net, const struct wishes *wishes,
+                                const struct settings *s) {
     json_t *list = json_array();
-    for (uint32_t l = 0; l < net->n_layers; l++)
-        json_array_append_new(
-            list, prune_one_by_std(&net->layer[l], isnan(wishes->own[l]) ? s : wishes->own[l]));
+    for (uint32_t l = 0; l < net->n_layers; l++) {
+        double own = isnan(wishes->own[l]) ? s->std : wishes->own[l];
+        json_array_append_new(list, prune_one_by_std(&net->layer[l], own, s->json));
+    }
     return json_pack("{s:o}", "thresholds", list);
 }
 
@@ -193,7 +199,7 @@ static int prune(const struct settings *s, struct net *net, struct step *step,
         return code;
     uint64_t n = wishes->rule == BY_SPARSITY ? left_of(net_weights(net), s->sparsity) : s->nonzeros;
     if (wishes->rule == BY_STD)
-        details = prune_all_by_std(net, wishes, s->std);
+        details = prune_all_by_std(net, wishes, s);
     else if (!prune_all_by_number(net, wishes, n, &err))
         return cli_fail(&err);
     warn(net);
