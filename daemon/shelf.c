@@ -76,8 +76,8 @@ static bool room_for(const struct shelf *shelf, const struct entry *entry,
     if (shelf->max_memory == 0)
         return true;
     if (used >= shelf->max_memory)
-        return tnm_fail(err, TNM_ELIMIT, "models take %zu bytes, max-memory = %zu", used,
-                        shelf->max_memory);
+        return tnm_fail(err, TNM_ELIMIT, "max-memory = %zu, and models take %zu bytes",
+                        shelf->max_memory, used);
     if (limits->memory_bytes > shelf->max_memory - used)
         limits->memory_bytes = shelf->max_memory - used;
     return true;
@@ -108,6 +108,10 @@ static bool load(struct shelf *shelf, struct entry *entry, const char *path, enu
     if (!room_for(shelf, entry, &limits, err))
         return false;
     struct build *build = build_open(path, &limits, err);
+    if (build == NULL && err->code == TNM_ELIMIT &&
+        limits.memory_bytes < shelf->limits.memory_bytes)
+        return tnm_fail_in(err, "max-memory = %zu leaves %zu bytes", shelf->max_memory,
+                           limits.memory_bytes);
     if (build == NULL)
         return false;
     const char *digest = tnm_model_digest(build_model(build));

@@ -344,19 +344,24 @@ END_TEST
 START_TEST(no_more_memory_than_allowed) {
     struct tnm_summary s;
     put("a", &made[0]);
+    put("b", &made[1]);
     open_shelf();
     struct served *served = shelf_hold(shelf, "a");
     tnm_model_summary(served->model, &s);
     shelf_release(served);
-    shelf_close(shelf);
-    settings.max_memory = s.memory_bytes + s.memory_bytes / 2;
-    put("b", &made[1]);
-    open_shelf();
-    ck_assert(entry("a").ready && !entry("b").ready);
-    shelf_close(shelf);
-    settings.max_memory = 3 * s.memory_bytes;
-    open_shelf();
-    ck_assert(entry("a").ready && entry("b").ready);
+    // With more and more memory first none, then one, then both.
+    unsigned ready = 0, seen = 1;
+    for (settings.max_memory = s.memory_bytes / 2; ready < 2; settings.max_memory *= 5) {
+        settings.max_memory /= 4;
+        shelf_close(shelf);
+        open_shelf();
+        ready = (unsigned)entry("a").ready + (unsigned)entry("b").ready;
+        seen |= 1U << ready;
+        if (!entry("b").ready)
+            ck_assert_ptr_nonnull(strstr(entry("b").reason, "max-memory = "));
+        ck_assert_uint_lt(settings.max_memory, 100 * s.memory_bytes);
+    }
+    ck_assert_uint_eq(seen, 7);
 }
 END_TEST
 
