@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +114,7 @@ static void *take(struct tnm_layout *layout, uint64_t bytes) {
     size_t i = 0;
     while (layout->owned[i] != NULL)
         i++;
+    assert(i < sizeof layout->owned / sizeof *layout->owned);
     size_t rounded = (size_t)(bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     rounded += rounded == 0 ? ALIGNMENT : 0;
     layout->owned[i] = aligned_alloc(ALIGNMENT, rounded);

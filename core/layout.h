@@ -26,7 +26,7 @@ struct tnm_layout {
     struct tnm_columns columns;
     uint32_t most_active; // columns: beyond so many inputs that are not 0, gather
     size_t bytes;         // held by this layout
-    void *owned[4];
+    void *owned[5];       // rows: groups, records; columns: starts, records, bias
 };
 
 // How a matrix is used.
