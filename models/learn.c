@@ -25,6 +25,7 @@ static struct train_options options_of(const struct learn_settings *s,
     o.momentum = (float)s->momentum;
     o.weight_decay = (float)s->weight_decay;
     o.l2 = (float)s->l2;
+    o.l1 = (float)s->l1;
     o.schedule = (enum train_schedule)s->schedule;
     o.last = (float)s->last;
     o.warmup_epochs = (float)s->warmup;

@@ -15,7 +15,7 @@ struct learn_settings {
     uint32_t recipe; // place in "ink|fit|cover"
     const char *data, *output, *log, *name;
     uint32_t epochs, batch, optimiser, schedule, step_epochs, keep, threads;
-    double rate, last, warmup, step_factor, momentum, weight_decay, l2, augment;
+    double rate, last, warmup, step_factor, momentum, weight_decay, l2, l1, augment;
     uint64_t seed;
     bool json;
 };
@@ -48,6 +48,8 @@ struct learn_settings {
      "each step shrinks the weights by lr X (decoupled, AdamW)"},                                  \
     {"l2", 0, CLI_REAL, LEARN_AT(l2), "X", "0", 0, 10,                                             \
      "adds X w to the gradient (coupled, PyTorch's weight_decay)"},                                \
+    {"l1", 0, CLI_REAL, LEARN_AT(l1), "X", "0", 0, 10,                                             \
+     "adds X sign(w) to the gradient: readies weights for pruning"},                               \
     {"augment", 0, CLI_DEGREE, LEARN_AT(augment), "X", NULL, 0, 4,                                 \
      "vary the images: turn, scale, shear, shift, bend, thicken; X: how far"},                     \
     {"keep", 0, CLI_CHOICE, LEARN_AT(keep), "last|best", "last", 0, 0,                             \

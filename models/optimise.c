@@ -8,12 +8,18 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+// The gradient with the penalties' own.
+INLINE float slope_of(const struct optimise_step *s, float w, float g) {
+    float sign = (float)((w > 0) - (w < 0));
+    return g + s->l2 * w + s->l1 * sign;
+}
+
 INLINE void adam(const struct optimise_step *step, float *restrict w, const float *restrict g,
                  float *restrict m, float *restrict v, const uint8_t *restrict keep, size_t n) {
     const struct optimise_step s = *step;
     for (size_t i = 0; i < n; i++) {
         float kept = keep != NULL ? (float)keep[i] : 1;
-        float slope = kept * (g[i] + s.l2 * w[i]);
+        float slope = kept * slope_of(&s, w[i], g[i]);
         m[i] = s.beta1 * m[i] + (1 - s.beta1) * slope;
         v[i] = s.beta2 * v[i] + (1 - s.beta2) * slope * slope;
         w[i] -= s.shrink * w[i] + s.rate * m[i] / (sqrtf(v[i]) * s.correction + s.epsilon);
@@ -25,7 +31,7 @@ INLINE void sgd(const struct optimise_step *step, float *restrict w, const float
     const struct optimise_step s = *step;
     for (size_t i = 0; i < n; i++) {
         float kept = keep != NULL ? (float)keep[i] : 1;
-        v[i] = s.momentum * v[i] + kept * (g[i] + s.l2 * w[i]);
+        v[i] = s.momentum * v[i] + kept * slope_of(&s, w[i], g[i]);
         w[i] -= s.shrink * w[i] + s.rate * v[i];
     }
 }

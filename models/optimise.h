@@ -19,7 +19,7 @@ struct optimise_step {
     float correction, epsilon; // Adam: 1 / sqrt(1 - beta2^t)
     float momentum;            // SGD
     float shrink; // decoupled weight decay (Loshchilov and Hutter 2019): w *= 1 - shrink
-    float l2;     // coupled: g += l2 w before all else
+    float l1, l2; // coupled penalties: g += l1 sign(w) + l2 w before all else
 };
 
 // n numbers; m and v (moments, 0 at first; SGD uses v alone). keep is NULL where all are kept.

@@ -102,6 +102,7 @@ static struct optimise_step step_at(const struct train_options *o, uint64_t t, u
                                  .epsilon = 1e-8f,
                                  .momentum = o->momentum,
                                  .shrink = rate * o->weight_decay,
+                                 .l1 = o->l1,
                                  .l2 = o->l2};
     if (o->optimiser == OPTIMISE_ADAM) {
         step.rate = (float)((double)rate / (1 - pow((double)o->beta1, (double)t + 1)));
@@ -164,7 +165,7 @@ static void apply(struct run *run, const struct block *b, struct optimise_step s
     const uint8_t *keep = b->keep != NULL ? b->keep + from : NULL;
     float *m = run->m + b->moment + from, *v = run->v + b->moment + from;
     if (!b->decays)
-        step.shrink = step.l2 = 0;
+        step.shrink = step.l1 = step.l2 = 0;
     if (run->options->optimiser == OPTIMISE_ADAM)
         optimise_adam(&step, b->value + from, g, m, v, keep, to - from);
     else

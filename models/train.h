@@ -31,8 +31,9 @@ struct train_options {
     float beta1, beta2; // Adam
     float momentum;     // SGD
     float weight_decay; // decoupled: each step takes rate * weight_decay of every weight
-    float l2;           // coupled: l2 * w is added to the gradient, as PyTorch's weight_decay
-                        // does. Neither touches biases; a codebook is not decayed either
+    float l2;           // coupled: l2 w is added to the gradient, as PyTorch's weight_decay does
+    float l1;           // coupled: so is l1 sign(w), which drives what is not needed to 0
+                        // None of the three touches biases or codebooks.
     enum train_schedule schedule;
     float last;                    // cosine: what is left of the rate at the end
     float warmup_epochs;           // during which the rate rises from 0 in a straight line
