@@ -42,8 +42,7 @@ size_t tnm_tensor_elements(const struct tnm_tensor *tensor) {
     return n;
 }
 
-// ---- Check
-// -----------------------------------------------------------------------------------------
+// ---- Check --------------------------------------------------------------------------------------
 
 static bool check_tensor(const struct tnm_tensor *tensor, struct tnm_error *err) {
     if (tensor->rank < 1 || tensor->rank > TNM_MAX_RANK)

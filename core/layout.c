@@ -10,8 +10,7 @@
 
 enum { ALIGNMENT = 64 };
 
-// ---- Entries of a row
-// ----------------------------------------------------------------------------
+// ---- Entries of a row ---------------------------------------------------------------------------
 
 // The weights of one row that are not 0, columns ascending.
 struct entries {
@@ -79,8 +78,7 @@ static void entries_free(struct entries *e) {
     free(e->value);
 }
 
-// ---- Choosing
-// ------------------------------------------------------------------------------------
+// ---- Choosing -----------------------------------------------------------------------------------
 
 static bool is_dense(const struct tnm_use *use) {
     const struct tnm_matrix *m = use->matrix;
@@ -107,8 +105,7 @@ uint64_t tnm_layout_bound(const struct tnm_use *use) {
     return bytes + 4 * ALIGNMENT;
 }
 
-// ---- Taking memory
-// -------------------------------------------------------------------------------
+// ---- Taking memory ------------------------------------------------------------------------------
 
 static void *take(struct tnm_layout *layout, uint64_t bytes) {
     size_t i = 0;
@@ -135,8 +132,7 @@ static float *make_bias(struct tnm_layout *layout, const struct tnm_matrix *m) {
     return bias;
 }
 
-// ---- Dense
-// ---------------------------------------------------------------------------------------
+// ---- Dense --------------------------------------------------------------------------------------
 
 static bool make_dense(struct tnm_layout *layout, const struct tnm_matrix *m) {
     layout->kernel = "dense";
@@ -151,8 +147,7 @@ static bool make_dense(struct tnm_layout *layout, const struct tnm_matrix *m) {
     return layout->dense.w != NULL && layout->dense.bias != NULL;
 }
 
-// ---- Rows
-// ----------------------------------------------------------------------------------------
+// ---- Rows ---------------------------------------------------------------------------------------
 
 struct row_length {
     uint32_t row, n;
@@ -245,8 +240,7 @@ static bool make_rows(struct tnm_layout *layout, const struct tnm_use *use, stru
     return records != NULL;
 }
 
-// ---- Columns
-// -------------------------------------------------------------------------------------
+// ---- Columns ------------------------------------------------------------------------------------
 
 // start[c + 1] = entries of column c, then the first record of each column.
 static void count_columns(uint32_t *start, const struct tnm_matrix *m, struct entries *e) {
@@ -297,8 +291,7 @@ static bool make_columns(struct tnm_layout *layout, const struct tnm_use *use, s
     return layout->columns.bias != NULL;
 }
 
-// ---- All
-// -----------------------------------------------------------------------------------------
+// ---- All ----------------------------------------------------------------------------------------
 
 bool tnm_layout_make(struct tnm_layout *out, const struct tnm_use *use, struct tnm_error *err) {
     *out = (struct tnm_layout){.kernel = use->convolution ? "direct" : "gather"};

@@ -63,8 +63,7 @@ extern const struct tnm_operation tnm_op_relu, tnm_op_clip, tnm_op_sigmoid, tnm_
     tnm_op_hard_swish,
     tnm_op_softmax; // op_activation.c
 
-// ---- Windows, for convolution and pools
-// ----------------------------------------------------------
+// ---- Windows, for convolution and pools ---------------------------------------------------------
 
 // The output size along axis 0 (height) or 1 (width) of a window over size places, or 0 where the
 // window has no valid form or does not fit.

@@ -20,8 +20,7 @@ static size_t elements(const struct tnm_plan_step *step) {
     return tnm_tensor_elements(&step->graph->tensor[step->output]);
 }
 
-// ---- Limits
-// --------------------------------------------------------------------------------------
+// ---- Limits -------------------------------------------------------------------------------------
 
 static bool clip_shape(const struct tnm_graph *graph, const struct tnm_node *node,
                        struct tnm_tensor *out, struct tnm_error *err) {
@@ -51,8 +50,7 @@ const struct tnm_operation tnm_op_clip = {.name = "clip",
                                           .shape = clip_shape,
                                           .run = clamp_run};
 
-// ---- Curves
-// --------------------------------------------------------------------------------------
+// ---- Curves -------------------------------------------------------------------------------------
 
 static void sigmoid_run(const struct tnm_plan_step *step, const struct tnm_call *call) {
     size_t n = elements(step) * call->lanes;
@@ -85,8 +83,7 @@ const struct tnm_operation tnm_op_hard_swish = {.name = "hard-swish",
                                                 .shape = same_shape,
                                                 .run = hard_swish_run};
 
-// ---- Softmax
-// -------------------------------------------------------------------------------------
+// ---- Softmax ------------------------------------------------------------------------------------
 
 static void softmax_run(const struct tnm_plan_step *step, const struct tnm_call *call) {
     size_t n = elements(step), lanes = call->lanes;

@@ -14,8 +14,7 @@
 
 #include <string.h>
 
-// ---- Geometry
-// ------------------------------------------------------------------------------------
+// ---- Geometry -----------------------------------------------------------------------------------
 
 static uint32_t gcd(uint32_t a, uint32_t b) {
     while (b != 0) {
@@ -91,8 +90,7 @@ uint32_t tnm_conv2d_element(const void *opaque, uint32_t row, uint32_t col) {
     return (plane * p->height + y) * p->pitch + x;
 }
 
-// ---- Shape
-// ---------------------------------------------------------------------------------------
+// ---- Shape --------------------------------------------------------------------------------------
 
 static bool conv_groups(const struct tnm_node *node, const struct tnm_tensor *in,
                         struct tnm_error *err) {
@@ -122,8 +120,7 @@ static bool conv_shape(const struct tnm_graph *graph, const struct tnm_node *nod
     return true;
 }
 
-// ---- Padding and phases
-// --------------------------------------------------------------------------
+// ---- Padding and phases -------------------------------------------------------------------------
 
 // One row of a plane: the pixels of a row of the input from first on, every stride-th.
 static void fill_row(float *to, const struct tnm_planes *p, const float *from, int64_t first,
@@ -178,8 +175,7 @@ static void fill_planes(float *to, const struct tnm_planes *p, const struct tnm_
     }
 }
 
-// ---- Running
-// -------------------------------------------------------------------------------------
+// ---- Running ------------------------------------------------------------------------------------
 
 // Output rows lie pitch apart while they are computed as one long run.
 static uint64_t run_length(const struct tnm_planes *p, const struct tnm_tensor *out) {

@@ -25,8 +25,7 @@ static void copy_dims(struct tnm_tensor *out, const struct tnm_tensor *from) {
     memcpy(out->dim, from->dim, sizeof out->dim);
 }
 
-// ---- Element by element
-// --------------------------------------------------------------------------
+// ---- Element by element -------------------------------------------------------------------------
 
 static bool pair_shape(const struct tnm_graph *graph, const struct tnm_node *node,
                        struct tnm_tensor *out, struct tnm_error *err) {
@@ -57,8 +56,7 @@ const struct tnm_operation tnm_op_add = {
 const struct tnm_operation tnm_op_mul = {
     .name = "mul", .min_inputs = 2, .max_inputs = 2, .shape = pair_shape, .run = mul_run};
 
-// ---- One behind the other
-// ------------------------------------------------------------------------
+// ---- One behind the other -----------------------------------------------------------------------
 
 static bool concat_shape(const struct tnm_graph *graph, const struct tnm_node *node,
                          struct tnm_tensor *out, struct tnm_error *err) {
@@ -92,8 +90,7 @@ const struct tnm_operation tnm_op_concat = {.name = "concat",
                                             .shape = concat_shape,
                                             .run = concat_run};
 
-// ---- Another shape
-// -------------------------------------------------------------------------------
+// ---- Another shape ------------------------------------------------------------------------------
 
 static bool reshape_shape(const struct tnm_graph *graph, const struct tnm_node *node,
                           struct tnm_tensor *out, struct tnm_error *err) {

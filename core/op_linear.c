@@ -18,8 +18,7 @@ static bool linear_shape(const struct tnm_graph *graph, const struct tnm_node *n
     return true;
 }
 
-// ---- One input
-// -------------------------------------------------------------------------------------
+// ---- One input ----------------------------------------------------------------------------------
 
 static uint64_t sum_bytes(const struct tnm_matrix *w) {
     return sizeof(float) * ((uint64_t)w->rows + TNM_SCATTER);
@@ -49,8 +48,7 @@ static void run_columns(const struct tnm_plan_step *step, const struct tnm_call 
         call->kernels->gather(&layout->rows, call->in[0], call->out, step->clamp);
 }
 
-// ---- Many inputs
-// -----------------------------------------------------------------------------------
+// ---- Many inputs --------------------------------------------------------------------------------
 
 static void run_rows_many(const struct tnm_plan_step *step, const struct tnm_call *call) {
     const struct tnm_rows *rows = &step->layout->rows;

@@ -7,8 +7,7 @@
 
 #include <math.h>
 
-// ---- Windows
-// -------------------------------------------------------------------------------------
+// ---- Windows ------------------------------------------------------------------------------------
 
 // The elements of a window that lie inside, along one axis: first, first + dilation, ...
 struct run {
@@ -123,8 +122,7 @@ const struct tnm_operation tnm_op_average_pool = {.name = "average_pool",
                                                   .shape = pool_shape,
                                                   .run = average_run};
 
-// ---- Whole planes
-// --------------------------------------------------------------------------------
+// ---- Whole planes -------------------------------------------------------------------------------
 
 static bool global_shape(const struct tnm_graph *graph, const struct tnm_node *node,
                          struct tnm_tensor *out, struct tnm_error *err) {

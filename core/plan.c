@@ -9,8 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-// ---- Who reads what
-// ------------------------------------------------------------------------------
+// ---- Who reads what -----------------------------------------------------------------------------
 
 // What planning knows of a tensor.
 struct life {
@@ -43,8 +42,7 @@ static const struct tnm_node *activation_behind(const struct tnm_graph *graph,
     return op_of(behind)->clamp ? behind : NULL;
 }
 
-// ---- Steps
-// ---------------------------------------------------------------------------------------
+// ---- Steps --------------------------------------------------------------------------------------
 
 static void add_step(struct tnm_plan *plan, uint32_t node_index, const struct life *life) {
     const struct tnm_graph *graph = plan->graph;
@@ -79,8 +77,7 @@ static void make_steps(struct tnm_plan *plan, const struct life *life, bool *joi
     }
 }
 
-// ---- Places
-// --------------------------------------------------------------------------------------
+// ---- Places -------------------------------------------------------------------------------------
 
 static void extend(struct life *life, uint32_t step) {
     life->last = step > life->last ? step : life->last;
@@ -135,8 +132,7 @@ static bool plan_places(struct tnm_plan *plan, struct tnm_error *err) {
     return ok || tnm_fail(err, TNM_ENOMEM, "no memory to plan with");
 }
 
-// ---- Layouts
-// -------------------------------------------------------------------------------------
+// ---- Layouts ------------------------------------------------------------------------------------
 
 static struct tnm_use use_of(const struct tnm_plan *plan, const struct tnm_plan_step *step,
                              struct tnm_conv2d_context *context) {
@@ -178,8 +174,7 @@ static bool make_layouts(struct tnm_plan *plan, struct tnm_error *err) {
     return true;
 }
 
-// ---- All
-// -----------------------------------------------------------------------------------------
+// ---- All ----------------------------------------------------------------------------------------
 
 static struct tnm_plan *plan_alloc(const struct tnm_graph *graph) {
     struct tnm_plan *plan = calloc(1, sizeof *plan);

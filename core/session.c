@@ -27,8 +27,7 @@ struct tnm_session {
     void *scratch;
 };
 
-// ---- Open
-// ----------------------------------------------------------------------------------------
+// ---- Open ---------------------------------------------------------------------------------------
 
 static uint64_t round_up(uint64_t n) {
     return (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -109,8 +108,7 @@ void tnm_session_close(struct tnm_session *session) {
     free(session);
 }
 
-// ---- Run
-// -----------------------------------------------------------------------------------------
+// ---- Run ----------------------------------------------------------------------------------------
 
 // Where the graph's input and output are in one pass. A single input is read and written where the
 // caller has it.
@@ -190,8 +188,7 @@ void tnm_session_run(struct tnm_session *session, const float *x, unsigned batch
     }
 }
 
-// ---- Answers
-// -------------------------------------------------------------------------------------
+// ---- Answers ------------------------------------------------------------------------------------
 
 static bool ends_in_softmax(const struct tnm_graph *graph) {
     for (uint32_t i = 0; i < graph->n_nodes; i++)

@@ -2,16 +2,23 @@
 // Building networks in memory.
 #include "tests/nets.h"
 
-#include <check.h>
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/op.h"
 
+// Not libcheck's: benchmarks build networks too.
+static void need(bool ok, const struct tnm_error *err) {
+    if (ok)
+        return;
+    fprintf(stderr, "nets: %s\n", err->text);
+    abort();
+}
+
 void nets_begin(struct tnm_graph *graph, uint32_t max_nodes, uint32_t rank, const uint32_t *dim) {
     struct tnm_error err;
-    ck_assert(tnm_graph_init(graph, max_nodes + 1, max_nodes, &err));
+    need(tnm_graph_init(graph, max_nodes + 1, max_nodes, &err), &err);
     graph->n_tensors = 1;
     graph->n_nodes = 0;
     graph->tensor[0].rank = rank;
@@ -31,13 +38,12 @@ static struct tnm_node *add(struct tnm_graph *graph, enum tnm_op op, uint32_t n_
 
 static uint32_t finish(struct tnm_graph *graph, struct tnm_node *node) {
     struct tnm_error err = {.text = ""};
-    bool ok = tnm_op_find(node->op)->shape(graph, node, &graph->tensor[node->output], &err);
-    ck_assert_msg(ok, "%s", err.text);
+    struct tnm_tensor *out = &graph->tensor[node->output];
+    need(tnm_op_find(node->op)->shape(graph, node, out, &err), &err);
     return node->output;
 }
 
-// ---- Weights
-// -------------------------------------------------------------------------------------
+// ---- Weights ------------------------------------------------------------------------------------
 
 void nets_matrix(struct tnm_matrix *out, uint32_t rows, uint32_t cols,
                  const struct nets_weights *weights, struct randomness *r) {
@@ -71,7 +77,7 @@ void nets_matrix(struct tnm_matrix *out, uint32_t rows, uint32_t cols,
         source.n_centroids = n_centroids;
     }
     struct tnm_error err = {.text = ""};
-    ck_assert_msg(tnm_matrix_make(out, &source, &err), "%s", err.text);
+    need(tnm_matrix_make(out, &source, &err), &err);
     free(w);
     free(bias);
     free(keep);
@@ -97,8 +103,7 @@ uint32_t nets_conv(struct tnm_graph *graph, uint32_t input, uint32_t channels,
     return finish(graph, node);
 }
 
-// ---- Nodes without weights
-// -----------------------------------------------------------------------
+// ---- Nodes without weights ----------------------------------------------------------------------
 
 uint32_t nets_pool(struct tnm_graph *graph, enum tnm_op op, uint32_t input,
                    const struct tnm_window *window) {

@@ -23,8 +23,8 @@ struct nets_weights {
 void nets_matrix(struct tnm_matrix *out, uint32_t rows, uint32_t cols,
                  const struct nets_weights *weights, struct randomness *r);
 
-// Add a node and its output tensor, and return the tensor's index. Fail the test where the shape
-// rule refuses.
+// Add a node and its output tensor, and return the tensor's index. Abort where the shape rule
+// refuses.
 uint32_t nets_linear(struct tnm_graph *graph, uint32_t input, uint32_t outputs,
                      const struct nets_weights *weights, struct randomness *r);
 uint32_t nets_conv(struct tnm_graph *graph, uint32_t input, uint32_t channels,

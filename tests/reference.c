@@ -13,8 +13,7 @@ typedef struct nets_value value;
 
 static const double epsilon = (double)FLT_EPSILON;
 
-// ---- Sums
-// ----------------------------------------------------------------------------------------
+// ---- Sums ---------------------------------------------------------------------------------------
 
 struct sum {
     double value, error, magnitude;
@@ -46,8 +45,7 @@ static void linear(const struct tnm_node *node, const value *x, value *y) {
     free(w);
 }
 
-// ---- Windows
-// -------------------------------------------------------------------------------------
+// ---- Windows ------------------------------------------------------------------------------------
 
 // The window at (row, col) of the output.
 struct place {
@@ -127,8 +125,7 @@ static void window(const struct tnm_graph *graph, const struct tnm_node *node, c
     free(w);
 }
 
-// ---- Elements
-// ------------------------------------------------------------------------------------
+// ---- Elements -----------------------------------------------------------------------------------
 
 static double clip(double x, double low, double high) {
     return fmin(fmax(x, low), high);
@@ -175,8 +172,7 @@ static void softmax(const value *x, size_t n, value *y) {
     }
 }
 
-// ---- Graph
-// ---------------------------------------------------------------------------------------
+// ---- Graph --------------------------------------------------------------------------------------
 
 static void concat(const struct tnm_graph *graph, const struct tnm_node *node, value **tensor) {
     value *to = tensor[node->output];

@@ -58,8 +58,7 @@ static void check_running(struct running *run, unsigned n, struct randomness *r,
     guard_free(many, y_len);
 }
 
-// ---- Networks
-// ------------------------------------------------------------------------------------
+// ---- Networks -----------------------------------------------------------------------------------
 
 static const struct nets_weights forms[] = {
     {TNM_DENSE, 32, 0, false}, {TNM_DENSE, 16, 0, false},       {TNM_DENSE, 32, 90, false},

@@ -33,8 +33,7 @@ static inline float tnm_clamp(float v, struct tnm_clamp to) {
     return v < to.high ? v : to.high;
 }
 
-// ---- Rows: for gathering, and for many inputs or pixels
-// --------------------------------------------
+// ---- Rows: for gathering, and for many inputs or pixels -----------------------------------------
 
 // Rows sorted by their number of entries, four side by side (SELL-4-sigma: Kreutzer et al. 2014, "A
 // unified sparse matrix data format", SIAM J. Sci. Comput. 36). A record holds the next entry of
@@ -64,8 +63,7 @@ struct tnm_rows {
     const void *record;
 };
 
-// ---- Columns: for visiting only the inputs that are not 0
-// ------------------------------------------
+// ---- Columns: for visiting only the inputs that are not 0 ---------------------------------------
 
 enum {
     TNM_SCATTER = 4,              // entries of a record
@@ -93,8 +91,7 @@ struct tnm_scatter_room {
     uint16_t *active; // (cols + 8)
 };
 
-// ---- Dense
-// -----------------------------------------------------------------------------------------
+// ---- Dense --------------------------------------------------------------------------------------
 
 struct tnm_dense {
     uint32_t rows, cols;
@@ -102,8 +99,7 @@ struct tnm_dense {
     const float *bias; // (rows), never -0
 };
 
-// ---- The table
-// -------------------------------------------------------------------------------------
+// ---- The table ----------------------------------------------------------------------------------
 
 struct tnm_kernels {
     const char *name;
