@@ -48,7 +48,8 @@ struct entry *entries_find(const struct entries *entries, const char *name) {
     return found ? entries->at[i] : NULL;
 }
 
-struct entry *entries_add(struct entries *entries, const char *name, struct tnm_error *err) {
+struct entry *entries_add(struct entries *entries, const char *name, const struct tnm_error *why,
+                          struct tnm_error *err) {
     if (entries->n == MAX_ENTRIES) {
         tnm_fail(err, TNM_ELIMIT, "the folder has more than %d models", MAX_ENTRIES);
         return NULL;
@@ -60,6 +61,7 @@ struct entry *entries_add(struct entries *entries, const char *name, struct tnm_
         return NULL;
     }
     snprintf(entry->name, sizeof entry->name, "%s", name);
+    entry->refused = *why;
     size_t i = position(entries, name);
     pthread_mutex_lock(&entries->lock);
     memmove(entries->at + i + 1, entries->at + i, (entries->n - i) * sizeof entry);

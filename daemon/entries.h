@@ -38,8 +38,9 @@ void entries_destroy(struct entries *entries); // what is still held lives on
 
 struct entry *entries_find(const struct entries *entries, const char *name);
 
-// NULL: TNM_ELIMIT, TNM_ENOMEM.
-struct entry *entries_add(struct entries *entries, const char *name, struct tnm_error *err);
+// Adds an entry under which nothing serves yet, and why. NULL: TNM_ELIMIT, TNM_ENOMEM.
+struct entry *entries_add(struct entries *entries, const char *name, const struct tnm_error *why,
+                          struct tnm_error *err);
 void entries_remove(struct entries *entries, struct entry *entry); // not the active one
 
 // Puts a build into service under the next generation, and takes what served out. Takes its own

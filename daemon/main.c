@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_WRONG_SETTINGS = 2, STATUS_EVERY_US = 2000000 };
+enum { EXIT_WRONG_SETTINGS = 2 };
 
 struct daemon {
     struct options options;
@@ -71,10 +71,7 @@ static void reloaded(void *arg, unsigned published, unsigned refused) {
 
 // Until told to stop. Between signals it feeds the watchdog and keeps the status fresh.
 static void serve(struct daemon *d, const sigset_t *signals) {
-    uint64_t tick_us = service_watchdog_us() / 2;
-    if (tick_us == 0 || tick_us > STATUS_EVERY_US)
-        tick_us = STATUS_EVERY_US;
-    const struct timespec tick = {(time_t)(tick_us / 1000000), (long)(tick_us % 1000000) * 1000};
+    const struct timespec tick = pulse_interval();
     for (bool well = true;;) {
         int sig =
             service_present() ? sigtimedwait(signals, NULL, &tick) : sigwaitinfo(signals, NULL);
@@ -83,7 +80,7 @@ static void serve(struct daemon *d, const sigset_t *signals) {
         if (sig == SIGHUP) {
             service_reloading();
             shelf_rescan_soon(d->shelf, reloaded, d);
-        } else if (errno == EAGAIN) {
+        } else if (sig < 0 && errno == EAGAIN) {
             pulse_beat(d->shelf, d->http, &well);
         }
     }
@@ -93,8 +90,8 @@ static void stop(struct daemon *d, const sigset_t *signals) {
     log_info("stopping: requests in work have %u s to finish", d->options.drain_timeout_s);
     http_drain(d->http);
     service_stopping();
-    // The next signal ends the process at once.
-    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    signal(SIGHUP, SIG_IGN);
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL); // the next one ends the process at once
     if (!http_stop(d->http, d->options.drain_timeout_s))
         log_warn("stopped with requests in work");
     shelf_close(d->shelf);

@@ -68,6 +68,13 @@ void pulse_ready(struct shelf *shelf, const struct http *http) {
     service_ready(status);
 }
 
+struct timespec pulse_interval(void) {
+    uint64_t us = service_watchdog_us() / 2;
+    if (us == 0 || us > 2000000)
+        us = 2000000;
+    return (struct timespec){(time_t)(us / 1000000), (long)(us % 1000000) * 1000};
+}
+
 void pulse_beat(struct shelf *shelf, struct http *http, bool *well) {
     char status[PULSE_STATUS_BYTES];
     bool good = pulse_good(shelf, http);

@@ -5,6 +5,8 @@
 
 #include "daemon/http.h"
 
+#include <time.h>
+
 // True while the HTTP threads answer and the active model, if there is one, computes: a blank input
 // must give finite logits, twice the same.
 bool pulse_good(struct shelf *shelf, struct http *http);
@@ -15,6 +17,9 @@ void pulse_status(struct shelf *shelf, const struct http *http, char text[PULSE_
 
 // Tells systemd: ready, with the status line.
 void pulse_ready(struct shelf *shelf, const struct http *http);
+
+// How often to call pulse_beat: twice as often as the watchdog wants, and every two seconds.
+struct timespec pulse_interval(void);
 
 // Tells systemd the status line and, if pulse_good, that the daemon lives. *well is what came out
 // last time, so that a change is logged once.

@@ -100,12 +100,22 @@ static void log_loaded(const struct served *served, uint64_t us) {
              (double)us / 1e3);
 }
 
-static bool load(struct shelf *shelf, struct entry *entry, const char *path, enum outcome *outcome,
-                 struct tnm_error *err) {
+// Puts a good build into service under name; *entry is made where there is none.
+static bool serve(struct shelf *shelf, struct entry **entry, const char *name, struct build *build,
+                  struct tnm_error *err) {
+    const struct tnm_error why = {TNM_EIO, "it is about to serve"};
+    if (*entry == NULL)
+        *entry = entries_add(&shelf->entries, name, &why, err);
+    return *entry != NULL && entries_publish(&shelf->entries, *entry, build, err);
+}
+
+// *is_new: whether the file holds another model than the one that serves.
+static bool load(struct shelf *shelf, struct entry **entry, const char *name, const char *path,
+                 bool *is_new, struct tnm_error *err) {
     struct timespec start;
     struct tnm_limits limits;
     clock_gettime(CLOCK_MONOTONIC, &start);
-    if (!room_for(shelf, entry, &limits, err))
+    if (!room_for(shelf, *entry, &limits, err))
         return false;
     struct build *build = build_open(path, &limits, err);
     if (build == NULL && err->code == TNM_ELIMIT &&
@@ -115,44 +125,56 @@ static bool load(struct shelf *shelf, struct entry *entry, const char *path, enu
     if (build == NULL)
         return false;
     const char *digest = tnm_model_digest(build_model(build));
-    bool is_new = entry->served == NULL || strcmp(entry->served->digest, digest) != 0;
-    bool ok = !is_new || entries_publish(&shelf->entries, entry, build, err);
+    *is_new =
+        *entry == NULL || (*entry)->served == NULL || strcmp((*entry)->served->digest, digest) != 0;
+    bool ok = !*is_new || serve(shelf, entry, name, build, err);
     build_release(build);
-    if (ok && is_new)
-        log_loaded(entry->served, us_since(&start));
-    *outcome = ok && is_new ? PUBLISHED : UNCHANGED;
+    if (ok && *is_new)
+        log_loaded((*entry)->served, us_since(&start));
     return ok;
 }
 
-// entry: NULL where there was no room for one.
-static enum outcome refuse(struct shelf *shelf, struct entry *entry, const char *name,
-                           const struct tnm_error *err) {
-    bool serves = entry != NULL && entry->served != NULL;
-    log_error("model refused: %s: %s%s", name, err->text,
-              serves ? "; the one before serves on" : "");
-    if (entry != NULL)
-        entries_mark(&shelf->entries, entry, err, false);
-    // What the file cannot help may be otherwise next time.
-    if (entry != NULL &&
-        (err->code == TNM_EIO || err->code == TNM_ENOMEM || err->code == TNM_ELIMIT))
-        entry->seen = (struct signature){0};
-    return REFUSED;
+// Says so, once; *entry is made where there is none, and room for one.
+static void refuse(struct shelf *shelf, struct entry **entry, const char *name,
+                   const struct tnm_error *err) {
+    struct tnm_error no_room;
+    bool serves = *entry != NULL && (*entry)->served != NULL;
+    if (*entry == NULL || (*entry)->gone || strcmp((*entry)->refused.text, err->text) != 0)
+        log_error("model refused: %s: %s%s", name, err->text,
+                  serves ? "; the one before serves on" : "");
+    if (*entry == NULL)
+        *entry = entries_add(&shelf->entries, name, err, &no_room);
+    else
+        entries_mark(&shelf->entries, *entry, err, false);
+}
+
+// Clients need not know where the folder is.
+static void forget_path(struct tnm_error *err, const char *path) {
+    size_t len = strlen(path);
+    if (strncmp(err->text, path, len) == 0 && strncmp(err->text + len, ": ", 2) == 0)
+        memmove(err->text, err->text + len + 2, strlen(err->text + len + 2) + 1);
 }
 
 // A file that is there, and not the one that was looked at last.
 static enum outcome look_at_new(struct shelf *shelf, struct entry *entry, const char *name,
                                 const char *path, const struct stat *s) {
     struct tnm_error err = {0};
-    enum outcome outcome = UNCHANGED;
-    if (entry == NULL && (entry = entries_add(&shelf->entries, name, &err)) == NULL)
-        return refuse(shelf, NULL, name, &err);
-    entry->seen = folder_signature(s);
-    bool ok = S_ISREG(s->st_mode) ? load(shelf, entry, path, &outcome, &err)
+    bool is_new = false;
+    struct signature seen = folder_signature(s);
+    bool ok = S_ISREG(s->st_mode) ? load(shelf, &entry, name, path, &is_new, &err)
                                   : tnm_fail(&err, TNM_EIO, "not a regular file");
-    if (!ok)
-        return refuse(shelf, entry, name, &err);
-    entries_mark(&shelf->entries, entry, NULL, false);
-    return outcome;
+    if (ok) {
+        entries_mark(&shelf->entries, entry, NULL, false);
+    } else {
+        forget_path(&err, path);
+        refuse(shelf, &entry, name, &err);
+        // What the file cannot help may be otherwise next time.
+        if (err.code == TNM_EIO || err.code == TNM_ENOMEM || err.code == TNM_ELIMIT)
+            seen = (struct signature){0};
+    }
+    if (entry != NULL)
+        entry->seen = seen;
+    return !ok ? REFUSED : is_new ? PUBLISHED : UNCHANGED;
 }
 
 static enum outcome look(struct shelf *shelf, const char *name) {
@@ -169,8 +191,9 @@ static enum outcome look(struct shelf *shelf, const char *name) {
         return UNCHANGED;
     }
     struct tnm_error err;
-    tnm_fail_errno(&err, errno, "%s", path);
-    return refuse(shelf, entry, name, &err);
+    tnm_fail_errno(&err, errno, "its file");
+    refuse(shelf, &entry, name, &err);
+    return REFUSED;
 }
 
 // ---- The active model: called with `work` held -------------------------------------------------
