@@ -200,6 +200,7 @@ lint: $(BUILD)/packages
 
 # ---- Installing -----------------------------------------------------------------------------------
 
+VERSION = $(shell sed -n 's/^\#define TNM_VERSION "\(.*\)"/\1/p' core/tnm.h)
 UNITDIR ?= $(or $(shell pkg-config --variable=systemdsystemunitdir systemd 2>/dev/null),/lib/systemd/system)
 # What the sources say of paths, made true.
 place = sed -e 's|/usr/local|$(PREFIX)|g' -e 's|/etc/tnmd|$(SYSCONFDIR)/tnmd|g' $1 > $2 && chmod 644 $2
@@ -211,7 +212,8 @@ install: $(PROGRAMS) $(BUILD)/libtnm.a
 	install -s --strip-program=$(STRIP) $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(BUILD)/libtnm.a $(DESTDIR)$(PREFIX)/lib
 	install -m 644 core/tnm.h $(DESTDIR)$(PREFIX)/include
-	sed -e 's|@PREFIX@|$(PREFIX)|' core/tnm.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tnm.pc
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' core/tnm.pc.in \
+	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tnm.pc
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/tnm.pc
 	set -- models/*.tnm; [ ! -e "$$1" ] || install -m 644 "$$@" $(DESTDIR)$(PREFIX)/share/tnm/models
 	install -m 644 conf/avahi-tnm.service core/FORMAT.md $(DESTDIR)$(PREFIX)/share/doc/tnm
