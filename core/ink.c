@@ -3,39 +3,27 @@
 #include "core/ink.h"
 
 #include "core/error.h"
+#include "core/mark.h"
 #include "core/raster.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    LONGEST = 640, // what larger pictures are reduced to
-    GLANCE = 160,  // and again, to see the polarity
-    LEAST_INK = 30 // the lowest threshold, of 255
-};
-
-// A connected set of pixels above the threshold. Before its root is known, a link to another.
-struct mark {
-    uint32_t link;
-    uint32_t ink; // sum of its darkness
-    uint32_t pixels;
-    uint16_t left, top, right, bottom; // inclusive
-    bool kept;
+    LONGEST = 640,    // what larger pictures are reduced to
+    GLANCE = 160,     // and once more, to see what there is
+    LEAST_INK = 30,   // the lowest threshold, of 255
+    LEAST_GROUND = 48 // a darker ground than this does not make more ink of the same difference
 };
 
 // Everything while one picture is looked at: parts of one allocation.
 struct sheet {
-    uint32_t width, height;
-    bool light;        // the mark is lighter than its ground
-    uint8_t *grey;     // (height, width), the picture, reduced
-    uint8_t *ink;      // darkness against the ground, 0..255
-    uint8_t *ground;   // then: what the input is cut from
-    uint8_t *glance;   // the picture reduced further
-    uint32_t *label;   // of each pixel its mark, 0 for none
-    struct mark *mark; // 1..n_marks
-    uint32_t n_marks;
-    uint32_t threshold;
-    uint8_t *small; // (recipe's box, box), the mark at the input's size
+    struct tnm_marks full, glance; // glance has a grey of its own; full lends it the rest
+    bool light;                    // marks are lighter than the ground: grey is complemented
+    uint8_t *grey, *small_grey;    // what full and glance look at
+    uint8_t *ink, *ground;         // (full.height, full.width), or less
+    uint8_t *chosen;               // (glance.height, glance.width), 1 where the chosen mark is
+    uint8_t *box;                  // (recipe's box, box): the mark at the input's size
     void *scratch;
 };
 
@@ -58,34 +46,37 @@ static void reduce(uint32_t *width, uint32_t *height, uint32_t longest) {
     *height = larger_of((uint32_t)((*height * (uint64_t)longest + longer / 2) / longer), 1);
 }
 
-// Half the side of the closing's square: wider than the widest stroke.
-static uint32_t ground_radius(uint32_t width, uint32_t height) {
-    return larger_of((larger_of(width, height) * 30 + LONGEST / 2) / LONGEST, 5);
-}
-
-static uint32_t most_marks(uint32_t width, uint32_t height) {
-    return (width + 1) / 2 * ((height + 1) / 2);
-}
-
 static size_t aligned(size_t bytes) {
     return (bytes + 15) & ~(size_t)15;
 }
 
+static size_t most_of(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+// The closing's squares, half a side of them, as parts of the picture's longer side: wider than the
+// widest stroke. The narrowest that does is best, for it fills least of what is no stroke.
+static const uint32_t reach_of[] = {640 / 30, 640 / 60, 640 / 120};
+enum { N_REACHES = sizeof reach_of / sizeof *reach_of };
+
+static uint32_t radius_of(uint32_t width, uint32_t height, uint32_t reach) {
+    return larger_of((larger_of(width, height) + reach / 2) / reach, 2);
+}
+
 static size_t scratch_bytes(uint32_t width, uint32_t height, uint32_t picture_width) {
-    size_t resize = tnm_raster_resize_bytes(picture_width);
-    size_t close = tnm_raster_close_bytes(width, height, ground_radius(width, height));
+    uint32_t radius = radius_of(width, height, reach_of[N_REACHES - 1]);
     size_t mean = width * sizeof(uint32_t);
-    size_t most = resize > close ? resize : close;
-    return most > mean ? most : mean;
+    return most_of(most_of(tnm_raster_resize_bytes(picture_width), mean),
+                   tnm_raster_close_bytes(width, height, radius));
 }
 
 size_t tnm_ink_bytes(const struct tnm_recipe *recipe, uint32_t width, uint32_t height) {
     uint32_t w = width, h = height;
     reduce(&w, &h, LONGEST);
-    size_t n = (size_t)w * h;
-    return aligned((size_t)recipe->box * recipe->box) + 3 * aligned(n) +
-           aligned((size_t)GLANCE * GLANCE) + aligned(n * sizeof(uint32_t)) +
-           aligned((most_marks(w, h) + 1) * sizeof(struct mark)) +
+    size_t n = (size_t)w * h, glance = (size_t)GLANCE * GLANCE;
+    return aligned((size_t)recipe->box * recipe->box) + 3 * aligned(n) + 2 * aligned(glance) +
+           aligned(n * sizeof(uint32_t)) +
+           aligned((tnm_marks_most(w, h) + 1) * sizeof(struct tnm_mark)) +
            aligned(scratch_bytes(w, h, width));
 }
 
@@ -95,288 +86,267 @@ static void *carve(uint8_t **at, size_t bytes) {
     return part;
 }
 
+// Divides both sides by the same whole number.
+static uint32_t divided(uint32_t side, uint32_t by) {
+    return (side + by - 1) / by;
+}
+
+static uint32_t factor_to(uint32_t width, uint32_t height, uint32_t longest) {
+    return divided(larger_of(width, height), longest);
+}
+
 // Lays the sheet out in `memory`, of tnm_ink_bytes.
 static void lay_out(struct sheet *s, const struct tnm_recipe *recipe,
                     const struct tnm_pixels *picture, uint8_t *memory) {
-    *s = (struct sheet){.width = picture->width, .height = picture->height};
-    reduce(&s->width, &s->height, LONGEST);
-    size_t n = (size_t)s->width * s->height;
-    s->small = carve(&memory, (size_t)recipe->box * recipe->box);
-    s->grey = carve(&memory, n);
-    s->ink = carve(&memory, n);
-    s->ground = carve(&memory, n);
-    s->glance = carve(&memory, (size_t)GLANCE * GLANCE);
-    s->label = carve(&memory, n * sizeof *s->label);
-    s->mark = carve(&memory, (most_marks(s->width, s->height) + 1) * sizeof *s->mark);
+    uint32_t w = picture->width, h = picture->height;
+    reduce(&w, &h, LONGEST);
+    size_t n = (size_t)w * h, glance = (size_t)GLANCE * GLANCE;
+    uint32_t factor = factor_to(w, h, GLANCE);
+    *s = (struct sheet){.box = carve(&memory, (size_t)recipe->box * recipe->box),
+                        .grey = carve(&memory, n),
+                        .ink = carve(&memory, n),
+                        .ground = carve(&memory, n),
+                        .small_grey = carve(&memory, glance),
+                        .chosen = carve(&memory, glance)};
+    s->full = (struct tnm_marks){w, h, s->grey, s->ink, NULL, NULL, 0};
+    s->full.label = carve(&memory, n * sizeof(uint32_t));
+    s->full.mark = carve(&memory, (tnm_marks_most(w, h) + 1) * sizeof(struct tnm_mark));
+    s->glance = s->full;
+    s->glance.width = divided(w, factor);
+    s->glance.height = divided(h, factor);
+    s->glance.grey = s->small_grey;
     s->scratch = memory;
 }
 
 // ---- Ground and darkness -----------------------------------------------------------------------
 
-// Complements a picture of light marks, so that every mark is dark from here on.
+// Reads the picture in, reduced, and smooths it against noise if there is anything to spare.
+static void read_in(struct sheet *s, const struct tnm_pixels *picture) {
+    uint32_t width = s->full.width, height = s->full.height;
+    struct raster_part all = {0, 0, picture->width, picture->height};
+    bool smooth = larger_of(width, height) >= 100;
+    tnm_raster_resize(picture, &all, RASTER_GREY, smooth ? s->ink : s->grey, width, height, width,
+                      s->scratch);
+    if (smooth)
+        tnm_raster_mean(s->ink, width, height, 1, s->grey, s->scratch);
+}
+
+// Complements a picture of light marks, so that every mark is dark from here on, and makes the
+// small copy of it, where thin strokes stay as dark as they are.
 static void set_polarity(struct sheet *s, bool light) {
-    if (s->light == light)
-        return;
-    s->light = light;
-    for (size_t i = 0; i < (size_t)s->width * s->height; i++)
+    uint32_t width = s->full.width, height = s->full.height;
+    for (size_t i = 0; i < (size_t)width * height && s->light != light; i++)
         s->grey[i] = (uint8_t)~s->grey[i];
+    s->light = light;
+    tnm_raster_pool(s->grey, width, height, factor_to(width, height, GLANCE), true, s->small_grey);
 }
 
-// ink = 255 * (1 - grey / ground), where the ground is the smoothed picture with all that is dark
-// and narrow filled.
-static void darken(struct sheet *s) {
-    uint32_t width = s->width, height = s->height;
-    uint32_t smooth = larger_of(width, height) >= 100;
-    tnm_raster_mean(s->grey, width, height, smooth, s->ink, s->scratch);
-    memcpy(s->ground, s->ink, (size_t)width * height);
-    tnm_raster_close(s->ground, width, height, ground_radius(width, height), s->scratch);
-    uint32_t reciprocal[256] = {0};
-    for (uint32_t i = 1; i < 256; i++)
-        reciprocal[i] = (255u << 16) / i;
-    for (size_t i = 0; i < (size_t)width * height; i++) {
-        uint32_t ground = s->ground[i], grey = smaller_of(s->ink[i], ground);
-        s->ink[i] = (uint8_t)((ground - grey) * reciprocal[ground] >> 16);
+// The plane with all that is dark and narrow filled, at half the size where that will do.
+static uint32_t find_ground(struct sheet *s, const struct tnm_marks *v, uint32_t reach) {
+    uint32_t factor = larger_of(v->width, v->height) > LONGEST / 2 ? 2 : 1;
+    uint32_t width = divided(v->width, factor), height = divided(v->height, factor);
+    tnm_raster_pool(v->grey, v->width, v->height, factor, false, s->ground);
+    tnm_raster_close(s->ground, width, height, radius_of(width, height, reach), s->scratch);
+    return factor;
+}
+
+// ink = (ground - grey) * gain of the ground.
+static void darken(struct sheet *s, const struct tnm_marks *v, uint32_t reach,
+                   const uint32_t gain[256]) {
+    uint32_t factor = find_ground(s, v, reach);
+    for (uint32_t y = 0; y < v->height; y++) {
+        const uint8_t *grey = v->grey + (size_t)y * v->width;
+        const uint8_t *ground = s->ground + (size_t)(y / factor) * divided(v->width, factor);
+        uint8_t *ink = s->ink + (size_t)y * v->width;
+        for (uint32_t x = 0; x < v->width; x++) {
+            uint32_t g = ground[x / factor];
+            ink[x] = (uint8_t)((g - smaller_of(grey[x], g)) * gain[g] >> 16);
+        }
     }
 }
 
-// ---- Threshold ---------------------------------------------------------------------------------
-
-static uint32_t percentile(const uint32_t *histogram, uint64_t n, uint64_t per_10000) {
-    uint64_t above = n - n * per_10000 / 10000, seen = 0;
-    for (uint32_t v = 255; v > 0; v--) {
-        seen += histogram[v];
-        if (seen > above)
-            return v;
-    }
-    return 0;
+// Plain differences, in which dark and light marks compare.
+static void darken_glance(struct sheet *s, uint32_t reach) {
+    uint32_t gain[256];
+    for (uint32_t i = 0; i < 256; i++)
+        gain[i] = 1 << 16;
+    darken(s, &s->glance, reach, gain);
 }
 
-// Otsu's threshold over the histogram from `low` up: the one that parts it into the two classes
-// that lie furthest apart.
-static uint32_t otsu(const uint32_t *histogram, uint32_t low) {
-    double all = 0, all_sum = 0, below = 0, below_sum = 0, widest = -1;
-    uint32_t best = low;
-    for (uint32_t v = low; v < 256; v++) {
-        all += histogram[v];
-        all_sum += (double)histogram[v] * v;
-    }
-    for (uint32_t v = low; v < 255; v++) {
-        below += histogram[v];
-        below_sum += (double)histogram[v] * v;
-        if (below == 0 || below == all)
-            continue;
-        double apart = below_sum / below - (all_sum - below_sum) / (all - below);
-        double spread = below * (all - below) * apart * apart;
-        if (spread > widest) {
-            widest = spread;
-            best = v + 1;
+// Light falls on dark ink and on its ground alike, so there it is the part that is missing,
+// 255 * (1 - grey / ground); light ink adds to what there is.
+static void darken_full(struct sheet *s, uint32_t reach) {
+    uint32_t gain[256];
+    for (uint32_t i = 0; i < 256; i++)
+        gain[i] = s->light ? 1 << 16 : (255u << 16) / larger_of(i, LEAST_GROUND);
+    darken(s, &s->full, reach, gain);
+}
+
+// ---- What there is -----------------------------------------------------------------------------
+
+// A mark of the glance, and how it was seen.
+struct find {
+    bool light;
+    uint32_t reach, threshold, label;
+    struct tnm_mark mark;
+    double weight;
+};
+
+static const uint32_t thresholds[] = {LEAST_INK, 50, 85, 140};
+enum { N_THRESHOLDS = sizeof thresholds / sizeof *thresholds };
+
+// The best mark at this reach, over all thresholds: a pale line that holds a strong stroke is cut
+// off by a higher one.
+static struct find best_at(struct sheet *s, uint32_t reach) {
+    struct find best = {.light = s->light, .reach = reach};
+    struct tnm_marks *marks = &s->glance;
+    darken_glance(s, reach);
+    for (uint32_t t = 0; t < N_THRESHOLDS; t++) {
+        tnm_marks_find(marks, thresholds[t]);
+        tnm_marks_trace(marks);
+        for (uint32_t i = 1; i <= marks->n; i++) {
+            if (marks->mark[i].pixels == 0)
+                continue;
+            double weight = tnm_mark_weight(marks, &marks->mark[i]);
+            if (weight > best.weight)
+                best = (struct find){s->light, reach, thresholds[t], i, marks->mark[i], weight};
         }
     }
     return best;
 }
 
-static uint32_t pick_threshold(const struct sheet *s) {
-    uint32_t histogram[256] = {0};
-    size_t n = (size_t)s->width * s->height;
-    for (size_t i = 0; i < n; i++)
-        histogram[s->ink[i]]++;
-    uint32_t darkest = percentile(histogram, n, 9980);
-    uint32_t t = otsu(histogram, larger_of(darkest * 15 / 100, 1));
-    t = larger_of(smaller_of(t, darkest * 60 / 100), darkest * 20 / 100);
-    return larger_of(t, LEAST_INK);
+// Whether a longer reach saw more of the same mark, whose strokes were too wide for the shorter
+// one; or another that is much better.
+static bool sees_more(const struct sheet *s, const struct find *far, const struct find *near) {
+    if (far->weight > 2 * near->weight)
+        return true;
+    return near->weight > 0 && far->weight > 0 && tnm_mark_contains(&far->mark, &near->mark) &&
+           !tnm_mark_at_edge(&s->glance, &far->mark) &&
+           tnm_mark_darkness(&far->mark) > 0.8 * tnm_mark_darkness(&near->mark) &&
+           far->mark.ink > 1.2 * near->mark.ink;
 }
 
-// ---- Marks -------------------------------------------------------------------------------------
-
-static uint32_t root_of(struct mark *mark, uint32_t i) {
-    while (mark[i].link != i)
-        i = mark[i].link = mark[mark[i].link].link;
-    return i;
+// A hole in a dark mark is a light mark by itself, and the other way round; the mark is the outer
+// one of the two.
+static bool outdoes(const struct find *light, const struct find *dark) {
+    if (light->weight == 0 || dark->weight == 0)
+        return light->weight > dark->weight;
+    if (tnm_mark_contains(&light->mark, &dark->mark))
+        return light->weight > 0.2 * dark->weight;
+    return light->weight > dark->weight && !tnm_mark_contains(&dark->mark, &light->mark);
 }
 
-static uint32_t unite(struct mark *mark, uint32_t a, uint32_t b) {
-    if (a == 0 || b == 0)
-        return a + b;
-    a = root_of(mark, a);
-    b = root_of(mark, b);
-    if (a < b)
-        return mark[b].link = a;
-    return mark[a].link = b;
+static struct find glance_over(struct sheet *s) {
+    struct find best[2];
+    for (uint32_t light = 0; light < 2; light++) {
+        set_polarity(s, light);
+        best[light] = best_at(s, reach_of[0]);
+        for (uint32_t i = 1; i < N_REACHES; i++) {
+            struct find far = best_at(s, reach_of[i]);
+            if (sees_more(s, &far, &best[light]))
+                best[light] = far;
+        }
+    }
+    return best[outdoes(&best[1], &best[0])];
 }
 
-// The mark of the neighbours already seen, all made one; 0 if they have none.
-static uint32_t mark_beside(struct sheet *s, uint32_t x, uint32_t y) {
-    const uint32_t *at = s->label + (size_t)y * s->width + x;
-    uint32_t found = x > 0 ? at[-1] : 0;
-    if (y == 0)
-        return found;
-    at -= s->width;
-    if (at[0] != 0) // touches both others, which are its own already
-        return unite(s->mark, found, at[0]);
-    if (x > 0)
-        found = unite(s->mark, found, at[-1]);
-    return x + 1 < s->width ? unite(s->mark, found, at[1]) : found;
+// ---- Where it is -------------------------------------------------------------------------------
+
+// Marks the pixels of what was found at a glance.
+static void show_chosen(struct sheet *s, const struct find *find) {
+    darken_glance(s, find->reach);
+    tnm_marks_find(&s->glance, find->threshold);
+    for (size_t i = 0; i < (size_t)s->glance.width * s->glance.height; i++)
+        s->chosen[i] = s->glance.label[i] == find->label;
 }
 
-static void count_pixel(struct mark *m, uint32_t x, uint32_t y, uint32_t ink) {
-    m->ink += ink;
-    m->pixels++;
-    m->left = (uint16_t)smaller_of(m->left, x);
-    m->right = (uint16_t)larger_of(m->right, x);
-    m->top = (uint16_t)smaller_of(m->top, y);
-    m->bottom = (uint16_t)larger_of(m->bottom, y);
+static bool is_chosen(const struct sheet *s, uint32_t x, uint32_t y, uint32_t factor) {
+    return s->chosen[(size_t)(y / factor) * s->glance.width + x / factor];
 }
 
-// Labels what is at or above the threshold, 8-connected: links first, then sums at the roots.
-static void find_marks(struct sheet *s) {
-    s->n_marks = 0;
-    for (uint32_t y = 0; y < s->height; y++)
-        for (uint32_t x = 0; x < s->width; x++) {
-            size_t i = (size_t)y * s->width + x;
-            s->label[i] = 0;
-            if (s->ink[i] < s->threshold)
-                continue;
-            uint32_t label = mark_beside(s, x, y);
-            if (label == 0) {
-                label = ++s->n_marks;
-                s->mark[label] =
-                    (struct mark){.link = label, .left = UINT16_MAX, .top = UINT16_MAX};
+// How dark the strokes are in the full view, where the glance saw the mark: half of the pixels
+// there belong to their edges.
+static uint32_t stroke_darkness(const struct sheet *s, uint32_t factor) {
+    uint32_t histogram[256] = {0}, n = 0, above = 0, v = 255;
+    size_t i = 0;
+    for (uint32_t y = 0; y < s->full.height; y++)
+        for (uint32_t x = 0; x < s->full.width; x++, i++)
+            if (is_chosen(s, x, y, factor)) {
+                histogram[s->ink[i]]++;
+                n++;
             }
-            s->label[i] = label;
-        }
-    for (uint32_t y = 0; y < s->height; y++)
-        for (uint32_t x = 0; x < s->width; x++) {
-            size_t i = (size_t)y * s->width + x;
-            if (s->label[i] == 0)
-                continue;
-            s->label[i] = root_of(s->mark, s->label[i]);
-            count_pixel(&s->mark[s->label[i]], x, y, s->ink[i]);
-        }
+    for (; v > 1 && (above += histogram[v]) * 5 < n; v--)
+        ;
+    return v;
 }
 
-// ---- Choice ------------------------------------------------------------------------------------
-
-static uint32_t mark_width(const struct mark *m) {
-    return m->right - m->left + 1u;
-}
-
-static uint32_t mark_height(const struct mark *m) {
-    return m->bottom - m->top + 1u;
-}
-
-static double weight_of(const struct sheet *s, const struct mark *m) {
-    double weight = m->ink;
-    if (m->left == 0 || m->top == 0 || m->right + 1u == s->width || m->bottom + 1u == s->height)
-        weight *= 0.15;
-    if (mark_height(m) < 8 && s->height >= 64)
-        weight *= 0.1;
-    return weight;
-}
-
-static uint32_t heaviest_mark(const struct sheet *s, double *weight) {
+// The mark of the full view that has most of its ink where the glance saw it. 0 if none has any.
+static uint32_t same_mark(struct sheet *s, uint32_t factor) {
     uint32_t best = 0;
-    *weight = 0;
-    for (uint32_t i = 1; i <= s->n_marks; i++) {
-        if (s->mark[i].link != i)
-            continue;
-        double w = weight_of(s, &s->mark[i]);
-        if (w > *weight) {
-            *weight = w;
-            best = i;
-        }
-    }
+    size_t i = 0;
+    for (uint32_t m = 1; m <= s->full.n; m++)
+        s->full.mark[m].rim = 0; // not traced: counts the ink
+    for (uint32_t y = 0; y < s->full.height; y++)
+        for (uint32_t x = 0; x < s->full.width; x++, i++)
+            if (s->full.label[i] != 0 && is_chosen(s, x, y, factor)) {
+                struct tnm_mark *mark = &s->full.mark[s->full.label[i]];
+                mark->rim += s->ink[i];
+                if (best == 0 || mark->rim > s->full.mark[best].rim)
+                    best = s->full.label[i];
+            }
     return best;
-}
-
-// How far apart two marks' boxes are, in pixels; 0 where they overlap.
-static uint32_t gap_between(const struct mark *a, const struct mark *b) {
-    int32_t x = (int32_t)larger_of(a->left, b->left) - (int32_t)smaller_of(a->right, b->right);
-    int32_t y = (int32_t)larger_of(a->top, b->top) - (int32_t)smaller_of(a->bottom, b->bottom);
-    return (uint32_t)(x > y ? (x > 0 ? x : 0) : (y > 0 ? y : 0));
 }
 
 // A part that a thin stroke cut off: near, about as dark, not a speck and not the page's edge.
-static bool belongs(const struct sheet *s, const struct mark *m, const struct mark *chosen) {
-    uint32_t size = larger_of(mark_width(chosen), mark_height(chosen));
-    double darkness = (double)m->ink / m->pixels, want = (double)chosen->ink / chosen->pixels;
-    bool edge =
-        m->left == 0 || m->top == 0 || m->right + 1u == s->width || m->bottom + 1u == s->height;
-    return !edge && gap_between(m, chosen) <= size / 5 && m->pixels * 50 >= chosen->pixels &&
-           darkness >= 0.6 * want;
+static bool belongs(const struct tnm_marks *marks, const struct tnm_mark *m,
+                    const struct tnm_mark *chosen) {
+    return !tnm_mark_at_edge(marks, m) && tnm_mark_gap(m, chosen) <= tnm_mark_length(chosen) / 5 &&
+           m->pixels * 50 >= chosen->pixels &&
+           tnm_mark_darkness(m) >= 0.6 * tnm_mark_darkness(chosen);
 }
 
-// The box around what is kept.
-static struct raster_part keep_marks(struct sheet *s, uint32_t chosen) {
-    struct mark box = s->mark[chosen];
-    for (uint32_t i = 1; i <= s->n_marks; i++) {
-        struct mark *m = &s->mark[i];
-        m->kept = m->link == i && (i == chosen || belongs(s, m, &s->mark[chosen]));
-        if (!m->kept)
+// Gives every pixel of the chosen mark and its parts the chosen label, and the box around them.
+static struct raster_part gather(struct tnm_marks *marks, uint32_t chosen) {
+    struct tnm_mark box = marks->mark[chosen];
+    for (uint32_t i = 1; i <= marks->n; i++) {
+        struct tnm_mark *m = &marks->mark[i];
+        m->link = i;
+        if (m->pixels == 0 || i == chosen || !belongs(marks, m, &marks->mark[chosen]))
             continue;
+        m->link = chosen;
         box.left = (uint16_t)smaller_of(box.left, m->left);
         box.right = (uint16_t)larger_of(box.right, m->right);
         box.top = (uint16_t)smaller_of(box.top, m->top);
         box.bottom = (uint16_t)larger_of(box.bottom, m->bottom);
     }
-    return (struct raster_part){box.left, box.top, mark_width(&box), mark_height(&box)};
-}
-
-// Finds the marks of the sheet and the heaviest of them; 0 if there is none.
-static uint32_t look(struct sheet *s, bool light, double *weight) {
-    set_polarity(s, light);
-    darken(s);
-    s->threshold = pick_threshold(s);
-    find_marks(s);
-    return heaviest_mark(s, weight);
-}
-
-// ---- Polarity ----------------------------------------------------------------------------------
-
-// A hole in a dark mark is a light mark by itself, and the other way round; but the mark is larger
-// than its hole. So both ways are tried, on a small copy, and the larger and stronger find wins.
-static double size_seen(struct sheet *s, bool light) {
-    double weight;
-    uint32_t found = look(s, light, &weight);
-    if (found == 0)
-        return 0;
-    const struct mark *m = &s->mark[found];
-    return weight / m->pixels * larger_of(mark_width(m), mark_height(m));
-}
-
-static bool is_light(struct sheet *s) {
-    struct sheet small = *s;
-    reduce(&small.width, &small.height, GLANCE);
-    struct tnm_pixels picture = {s->width, s->height, 1, s->grey};
-    struct raster_part all = {0, 0, s->width, s->height};
-    small.grey = s->glance;
-    tnm_raster_resize(&picture, &all, 0, small.grey, small.width, small.height, small.width,
-                      s->scratch);
-    double dark = size_seen(&small, false);
-    return size_seen(&small, true) > dark;
+    return (struct raster_part){box.left, box.top, box.right - box.left + 1u,
+                                box.bottom - box.top + 1u};
 }
 
 // ---- The input ---------------------------------------------------------------------------------
 
-// Whether the pixel or one beside it belongs to what is kept: a soft edge lies below the threshold.
-static bool is_kept(const struct sheet *s, uint32_t x, uint32_t y) {
-    uint32_t x1 = smaller_of(x + 1, s->width - 1), y1 = smaller_of(y + 1, s->height - 1);
+// Whether the pixel or one beside it belongs to the mark: a soft edge lies below the threshold.
+static bool is_part(const struct tnm_marks *m, uint32_t chosen, uint32_t x, uint32_t y) {
+    uint32_t x1 = smaller_of(x + 1, m->width - 1), y1 = smaller_of(y + 1, m->height - 1);
     for (uint32_t j = y > 0 ? y - 1 : 0; j <= y1; j++)
         for (uint32_t i = x > 0 ? x - 1 : 0; i <= x1; i++) {
-            uint32_t label = s->label[(size_t)j * s->width + i];
-            if (label != 0 && s->mark[label].kept)
+            uint32_t label = m->label[(size_t)j * m->width + i];
+            if (label != 0 && m->mark[label].link == chosen)
                 return true;
         }
     return false;
 }
 
 // Darkness to light on black, over the ground's memory: nothing up to `low`, full from `high`.
-static void ramp(struct sheet *s, const struct raster_part *box, uint32_t low, uint32_t high) {
+static void ramp(struct sheet *s, const struct raster_part *box, uint32_t chosen, uint32_t low,
+                 uint32_t high) {
     for (uint32_t y = box->y; y < box->y + box->height; y++)
         for (uint32_t x = box->x; x < box->x + box->width; x++) {
-            size_t i = (size_t)y * s->width + x;
+            size_t i = (size_t)y * s->full.width + x;
             uint32_t ink = smaller_of(s->ink[i], high);
-            s->ground[i] =
-                ink > low && is_kept(s, x, y) ? (uint8_t)((ink - low) * 255 / (high - low)) : 0;
+            s->ground[i] = ink > low && is_part(&s->full, chosen, x, y)
+                               ? (uint8_t)((ink - low) * 255 / (high - low))
+                               : 0;
         }
 }
 
@@ -405,27 +375,54 @@ static void place(const uint8_t *mark, uint32_t width, uint32_t height,
 }
 
 // Cuts the box out, its longer side to recipe->box, and places it.
-static void draw(struct sheet *s, const struct raster_part *box, const struct tnm_recipe *recipe,
-                 uint8_t *plane) {
+static void draw(const struct sheet *s, const struct raster_part *box,
+                 const struct tnm_recipe *recipe, uint8_t *plane) {
     uint32_t longer = larger_of(box->width, box->height);
     uint32_t width = larger_of((box->width * recipe->box + longer / 2) / longer, 1);
     uint32_t height = larger_of((box->height * recipe->box + longer / 2) / longer, 1);
-    struct tnm_pixels picture = {s->width, s->height, 1, s->ground};
-    tnm_raster_resize(&picture, box, 0, s->small, width, height, width, s->scratch);
-    place(s->small, width, height, recipe, plane);
+    struct tnm_pixels picture = {s->full.width, s->full.height, 1, s->ground};
+    tnm_raster_resize(&picture, box, 0, s->box, width, height, width, s->scratch);
+    place(s->box, width, height, recipe, plane);
 }
 
 // ---- All of it ---------------------------------------------------------------------------------
 
-// The box of the sheet in pixels of the picture.
+// The box in pixels of the picture.
 static void report_box(const struct sheet *s, const struct raster_part *box,
                        const struct tnm_pixels *picture, struct tnm_prepared *did) {
-    uint64_t x1 = ((uint64_t)(box->x + box->width) * picture->width + s->width - 1) / s->width;
-    uint64_t y1 = ((uint64_t)(box->y + box->height) * picture->height + s->height - 1) / s->height;
-    did->crop_x = (uint32_t)((uint64_t)box->x * picture->width / s->width);
-    did->crop_y = (uint32_t)((uint64_t)box->y * picture->height / s->height);
-    did->crop_width = (uint32_t)x1 - did->crop_x;
-    did->crop_height = (uint32_t)y1 - did->crop_y;
+    uint64_t w = s->full.width, h = s->full.height;
+    uint64_t right = ((uint64_t)(box->x + box->width) * picture->width + w - 1) / w;
+    uint64_t bottom = ((uint64_t)(box->y + box->height) * picture->height + h - 1) / h;
+    did->crop_x = (uint32_t)((uint64_t)box->x * picture->width / w);
+    did->crop_y = (uint32_t)((uint64_t)box->y * picture->height / h);
+    did->crop_width = (uint32_t)right - did->crop_x;
+    did->crop_height = (uint32_t)bottom - did->crop_y;
+}
+
+// Finds the mark in the full view and draws it. False if there is none.
+static bool find_and_draw(struct sheet *s, const struct tnm_recipe *recipe,
+                          const struct tnm_pixels *picture, uint8_t *plane,
+                          struct tnm_prepared *did) {
+    struct find find = glance_over(s);
+    if (find.weight == 0)
+        return false;
+    uint32_t factor = factor_to(s->full.width, s->full.height, GLANCE);
+    set_polarity(s, find.light);
+    show_chosen(s, &find);
+    darken_full(s, find.reach);
+    uint32_t dark = stroke_darkness(s, factor);
+    uint32_t threshold = larger_of(dark * 45 / 100, 1);
+    tnm_marks_find(&s->full, threshold);
+    uint32_t chosen = same_mark(s, factor);
+    if (chosen == 0)
+        return false;
+    struct raster_part box = gather(&s->full, chosen);
+    uint32_t high = larger_of((uint32_t)tnm_mark_darkness(&s->full.mark[chosen]), 1);
+    ramp(s, &box, chosen, smaller_of(threshold / 2, high - 1), high);
+    draw(s, &box, recipe, plane);
+    report_box(s, &box, picture, did);
+    did->inverted = !find.light;
+    return true;
 }
 
 bool tnm_ink(const struct tnm_recipe *recipe, const struct tnm_pixels *picture, uint8_t *plane,
@@ -435,22 +432,10 @@ bool tnm_ink(const struct tnm_recipe *recipe, const struct tnm_pixels *picture, 
         return tnm_fail(err, TNM_ENOMEM, "no memory to look for a mark in %u x %u pixels",
                         picture->width, picture->height);
     struct sheet s;
-    struct raster_part all = {0, 0, picture->width, picture->height};
     lay_out(&s, recipe, picture, memory);
-    tnm_raster_resize(picture, &all, RASTER_GREY, s.grey, s.width, s.height, s.width, s.scratch);
-    double weight;
-    bool light = is_light(&s);
-    uint32_t found = look(&s, light, &weight);
+    read_in(&s, picture);
     memset(plane, 0, (size_t)recipe->width * recipe->height);
-    did->found = found != 0;
-    did->inverted = found != 0 && !light;
-    if (found != 0) {
-        struct raster_part box = keep_marks(&s, found);
-        uint32_t full = s.mark[found].ink / s.mark[found].pixels;
-        ramp(&s, &box, smaller_of(s.threshold / 2, full - 1), full);
-        draw(&s, &box, recipe, plane);
-        report_box(&s, &box, picture, did);
-    }
+    did->found = find_and_draw(&s, recipe, picture, plane, did);
     free(memory);
     return true;
 }

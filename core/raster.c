@@ -70,6 +70,15 @@ static void sum_rows(const struct tnm_pixels *p, const struct raster_part *part,
     }
 }
 
+static void copy(const struct tnm_pixels *p, const struct raster_part *part, int channel,
+                 uint8_t *to, uint32_t stride) {
+    for (uint32_t y = 0; y < part->height; y++, to += stride) {
+        const uint8_t *row = fetch_row(p, part, channel, y, to);
+        if (row != to)
+            memcpy(to, row, part->width);
+    }
+}
+
 size_t tnm_raster_resize_bytes(uint32_t part_width) {
     return (size_t)part_width * (sizeof(uint32_t) + 1);
 }
@@ -78,6 +87,10 @@ void tnm_raster_resize(const struct tnm_pixels *picture, const struct raster_par
                        int channel, uint8_t *to, uint32_t width, uint32_t height, uint32_t stride,
                        void *scratch) {
     struct axis across = {part->width, width}, down = {part->height, height};
+    if (part->width == width && part->height == height) {
+        copy(picture, part, channel, to, stride);
+        return;
+    }
     uint64_t total = axis_total(across) * axis_total(down);
     uint32_t *sum = scratch;
     uint8_t *row = (uint8_t *)(sum + part->width);
@@ -146,6 +159,28 @@ void tnm_raster_mean(const uint8_t *from, uint32_t width, uint32_t height, uint3
         }
         mean_row(scratch, width, radius, n_rows, to + (size_t)y * width);
     }
+}
+
+static uint8_t pool_square(const uint8_t *at, uint32_t stride, uint32_t wide, uint32_t high,
+                           bool minimum) {
+    uint32_t sum = 0, least = 255;
+    for (uint32_t y = 0; y < high; y++)
+        for (uint32_t x = 0; x < wide; x++) {
+            uint32_t v = at[(size_t)y * stride + x];
+            sum += v;
+            least = v < least ? v : least;
+        }
+    return (uint8_t)(minimum ? least : (sum + wide * high / 2) / (wide * high));
+}
+
+void tnm_raster_pool(const uint8_t *from, uint32_t width, uint32_t height, uint32_t factor,
+                     bool minimum, uint8_t *to) {
+    for (uint32_t y = 0; y < height; y += factor)
+        for (uint32_t x = 0; x < width; x += factor) {
+            uint32_t wide = width - x < factor ? width - x : factor;
+            uint32_t high = height - y < factor ? height - y : factor;
+            *to++ = pool_square(from + (size_t)y * width + x, width, wide, high, minimum);
+        }
 }
 
 // ---- Morphology --------------------------------------------------------------------------------

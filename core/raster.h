@@ -27,6 +27,11 @@ size_t tnm_raster_resize_bytes(uint32_t part_width);
 void tnm_raster_mean(const uint8_t *from, uint32_t width, uint32_t height, uint32_t radius,
                      uint8_t *to, uint32_t *scratch);
 
+// Makes one sample of each square of factor x factor: the mean or the minimum. to
+// (ceil(height / factor), ceil(width / factor)).
+void tnm_raster_pool(const uint8_t *from, uint32_t width, uint32_t height, uint32_t factor,
+                     bool minimum, uint8_t *to);
+
 // Grey closing: the maximum, then the minimum, over a square of 2 * radius + 1. Fills what is dark
 // and narrower than the square, and leaves edges of larger things where they are. In place; three
 // comparisons a pixel and direction whatever the radius (van Herk 1992; Gil and Werman 1993).
