@@ -3,15 +3,16 @@
 // request.c (checks of the head) and in deadlines.c (deadlines).
 #include "daemon/http.h"
 
+#include "daemon/acceptor.h"
+#include "daemon/deadline.h"
+#include "daemon/knock.h"
 #include "daemon/log.h"
 #include "daemon/routes.h"
-#include "daemon/deadline.h"
 #include "daemon/workers.h"
 
 #include <microhttpd.h>
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -20,7 +21,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,19 +29,22 @@ enum {
     SMALL_BODY = 65536, // read to its end even if it is refused, so that the connection lives
     KEEP_BODY = 4096,   // bytes of body memory that a connection keeps
     KEEP_SCRATCH = 65536,
-    SETTLE_MS = 200,  // so long without a request, and a kept connection counts as quiet
-    STUCK_MS = 60000, // so long at one answer, and the daemon counts as hung
-    ALIVE_MS = 2000
+    SETTLE_MS = 200,       // so long without a request, and a kept connection counts as quiet
+    STUCK_MS = 60000,      // so long at one answer, and the daemon counts as hung
+    SPARE_CONNECTIONS = 16 // a thread of the library, so that never it refuses, silently, but we
 };
 
 struct http {
     struct MHD_Daemon *daemon;
+    struct acceptor *acceptor;
     struct deadlines *deadlines;
     struct workers *workers;
     struct api api;
     int listen_fd;
     _Atomic uint64_t answered;
     atomic_uint in_work;
+    atomic_uint connections; // accepted and not yet closed
+    atomic_uint handed_over; // accepted, and the library has not begun with them
     uint32_t id_prefix;
     atomic_uint id_count;
 };
@@ -258,20 +261,46 @@ static struct exchange *exchange_of(struct MHD_Connection *connection) {
     return info != NULL ? info->socket_context : NULL;
 }
 
+static void refuse_connection(int fd) {
+    char text[512];
+    size_t len = reply_write_bare(text, sizeof text, 503, "overloaded",
+                                  "as many connections are open as there may be", "-");
+    (void)!send(fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    shutdown(fd, SHUT_WR);
+    close(fd);
+}
+
+// From the acceptor's thread.
+static void take_connection(void *argument, int fd, const struct sockaddr *address, socklen_t len) {
+    struct http *http = argument;
+    if (atomic_fetch_add(&http->connections, 1) >= http->api.options->connections) {
+        atomic_fetch_sub(&http->connections, 1);
+        refuse_connection(fd);
+        return;
+    }
+    atomic_fetch_add(&http->handed_over, 1);
+    if (MHD_add_connection(http->daemon, fd, address, len) == MHD_NO) { // it has closed fd
+        atomic_fetch_sub(&http->handed_over, 1);
+        atomic_fetch_sub(&http->connections, 1);
+    }
+}
+
 static void start_connection(struct http *http, struct MHD_Connection *connection, void **context) {
     struct exchange *exchange = calloc(1, sizeof *exchange);
     *context = exchange;
-    if (exchange == NULL)
-        return; // answer() closes it
-    exchange->http = http;
-    exchange->connection = connection;
-    exchange->deadline.id = exchange->request.id;
-    deadline_add(
-        http->deadlines, &exchange->deadline,
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    if (exchange != NULL) { // else on_request closes it
+        exchange->http = http;
+        exchange->connection = connection;
+        exchange->deadline.id = exchange->request.id;
+        deadline_add(
+            http->deadlines, &exchange->deadline,
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    }
+    atomic_fetch_sub(&http->handed_over, 1);
 }
 
 static void end_connection(struct http *http, struct exchange *exchange) {
+    atomic_fetch_sub(&http->connections, 1);
     if (exchange == NULL)
         return;
     deadline_remove(http->deadlines, &exchange->deadline);
@@ -355,44 +384,6 @@ static void on_message(void *argument, const char *format, va_list args) {
     log_debug("http: %s", text);
 }
 
-// ---- What the library answers by itself --------------------------------------------------------
-
-// Status and words of the library's own refusals; others of its texts stay "malformed".
-static const struct request_fault own_refusals[] = {
-    {413, "body_too_large", "the length of the body is out of all bounds"},
-    {414, "uri_too_long", "the request line is too long"},
-    {431, "headers_too_large", "the header is longer than 64 KiB"},
-    {500, "internal", "the request could not be handled"},
-    {505, "version_not_supported", "only HTTP/1.0 and HTTP/1.1 are spoken here"},
-    {400, "malformed", "this is not a well-formed HTTP request"},
-};
-
-static struct request_fault find_refusal(const char *head, size_t len) {
-    unsigned status = 400;
-    if (len >= 12 && memcmp(head, "HTTP/1.", 7) == 0)
-        status = (unsigned)strtoul(head + 9, NULL, 10);
-    size_t i = 0, last = sizeof own_refusals / sizeof own_refusals[0] - 1;
-    while (i < last && own_refusals[i].status != status)
-        i++;
-    return own_refusals[i];
-}
-
-// The library refuses what it cannot parse before any callback, with a page in HTML, and sends the
-// head of that reply twice when Content-Length is no number. It has no hook for that; but it sends
-// through sendmsg(), and this definition comes before libc's. Everything passes but those pages.
-// Without it (a static library) they would go out as they are.
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
-    const struct iovec *part = message->msg_iov;
-    if (message->msg_iovlen != 2 || part[1].iov_len < 6 ||
-        memcmp(part[1].iov_base, "<html>", 6) != 0)
-        return syscall(SYS_sendmsg, fd, message, flags);
-    struct request_fault fault = find_refusal(part[0].iov_base, part[0].iov_len);
-    char text[512];
-    size_t len = reply_write_bare(text, sizeof text, fault.status, fault.code, fault.text, "-");
-    ssize_t sent = send(fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return sent < 0 ? sent : (ssize_t)(part[0].iov_len + part[1].iov_len);
-}
-
 // ---- Start and stop ----------------------------------------------------------------------------
 
 static unsigned count_threads(const struct options *options) {
@@ -401,26 +392,23 @@ static unsigned count_threads(const struct options *options) {
     return threads < 2 ? 2 : threads > 4 && options->threads == 0 ? 4 : threads;
 }
 
-// With all signals blocked, which threads inherit: they are the main thread's.
 static bool start_library(struct http *http, struct tnm_error *err) {
     const struct options *options = http->api.options;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
+    unsigned threads = count_threads(options);
     http->daemon = MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-            MHD_ALLOW_SUSPEND_RESUME,
+            MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME,
         0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_message, http,
-        MHD_OPTION_LISTEN_SOCKET, http->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
-        count_threads(options), MHD_OPTION_CONNECTION_LIMIT, options->connections,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_client,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
-        0, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, http, MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_END);
-    int error = errno;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return http->daemon != NULL ? true
-                                : tnm_fail_errno(err, error, "the HTTP server did not start");
+        MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
+        options->connections + SPARE_CONNECTIONS * threads, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        options->connections_per_client, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_END);
+    if (http->daemon == NULL)
+        return tnm_fail_errno(err, errno, "the HTTP server did not start");
+    http->acceptor = acceptor_start(http->listen_fd, take_connection, http, err);
+    return http->acceptor != NULL;
 }
 
 static bool start_helpers(struct http *http, struct tnm_error *err) {
@@ -435,6 +423,7 @@ static bool start_helpers(struct http *http, struct tnm_error *err) {
 }
 
 static void destroy(struct http *http) {
+    acceptor_stop(http->acceptor);
     workers_stop(http->workers); // first: its jobs need the library's connections
     if (http->daemon != NULL)
         MHD_stop_daemon(http->daemon);
@@ -456,7 +445,13 @@ struct http *http_start(int listen_fd, const struct options *options, struct she
     atomic_init(&http->api.memory.left, options->decode_memory);
     if (getrandom(&http->id_prefix, sizeof http->id_prefix, 0) != sizeof http->id_prefix)
         http->id_prefix = (uint32_t)getpid();
-    if (start_helpers(http, err) && start_library(http, err))
+    // Signals are the main thread's; others inherit that they are blocked.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    bool ok = start_helpers(http, err) && start_library(http, err);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (ok)
         return http;
     destroy(http);
     return NULL;
@@ -472,15 +467,20 @@ static uint64_t monotonic_ms(void) {
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-// Stopping the library loses replies that are being made, and shuts the listening socket down for
-// every process that shares it, unless it is told to leave it first.
+// Nothing on its way, and nothing came for a moment on the connections that are kept.
+static bool is_quiet(struct http *http) {
+    return atomic_load(&http->handed_over) == 0 &&
+           deadline_count(http->deadlines, SETTLE_MS).busy == 0;
+}
+
+// Stopping the library loses the replies that are being made: that has to wait.
 bool http_stop(struct http *http, unsigned timeout_s) {
     http_drain(http);
-    MHD_quiesce_daemon(http->daemon);
+    acceptor_stop(http->acceptor);
+    http->acceptor = NULL;
     uint64_t end = monotonic_ms() + (uint64_t)timeout_s * 1000;
     bool finished;
-    while (!(finished = deadline_count(http->deadlines, SETTLE_MS).busy == 0) &&
-           monotonic_ms() < end)
+    while (!(finished = is_quiet(http)) && monotonic_ms() < end)
         poll(NULL, 0, 10);
     destroy(http);
     return finished;
@@ -491,43 +491,11 @@ void http_counts(const struct http *http, uint64_t *answered, unsigned *in_work)
     *in_work = atomic_load(&http->in_work);
 }
 
-// ---- Proof of life -----------------------------------------------------------------------------
-
-// Connects to where the server listens; the loopback address where that is all addresses.
-static int connect_to_self(const struct http *http) {
-    struct sockaddr_storage address = {0};
-    socklen_t len = sizeof address;
-    if (getsockname(http->listen_fd, (struct sockaddr *)&address, &len) != 0)
-        return -1;
-    struct sockaddr_in *v4 = (struct sockaddr_in *)&address;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&address;
-    if (address.ss_family == AF_INET && v4->sin_addr.s_addr == htonl(INADDR_ANY))
-        v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (address.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
-        v6->sin6_addr = in6addr_loopback;
-    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, len) == 0)
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
 bool http_alive(struct http *http) {
-    static const char request[] = "GET /healthz HTTP/1.0\r\n\r\n";
     struct deadline_counts counts = deadline_count(http->deadlines, 0);
     if (counts.oldest_work_ms > STUCK_MS)
         return false;
-    if (counts.connections + 1 >= http->api.options->connections)
-        return true; // full, which is no reason to be restarted
-    int fd = connect_to_self(http);
-    if (fd < 0)
-        return false;
-    char reply[16];
-    struct pollfd wait = {.fd = fd, .events = POLLIN};
-    bool alive = send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == sizeof request - 1 &&
-                 poll(&wait, 1, ALIVE_MS) > 0 && recv(fd, reply, sizeof reply, 0) >= 12 &&
-                 memcmp(reply + 9, "200", 3) == 0;
-    close(fd);
-    return alive;
+    // Being full is no reason to be restarted.
+    return atomic_load(&http->connections) >= http->api.options->connections ||
+           knock_answered(http->listen_fd);
 }

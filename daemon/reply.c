@@ -61,6 +61,8 @@ const char *status_words(unsigned status) {
         return "URI Too Long";
     case 431:
         return "Request Header Fields Too Large";
+    case 503:
+        return "Service Unavailable";
     case 505:
         return "HTTP Version Not Supported";
     default:
@@ -72,11 +74,12 @@ size_t reply_write_bare(char *at, size_t size, unsigned status, const char *code
                         const char *id) {
     struct json_out body = {0};
     write_error(&body, code, text, id);
+    const char *later = status == 503 ? "Retry-After: 1\r\n" : "";
     int len = snprintf(at, size,
-                       "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\n"
+                       "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\n%s"
                        "Content-Length: %zu\r\nConnection: close\r\nCache-Control: no-store\r\n"
                        "X-Request-Id: %s\r\n\r\n%.*s",
-                       status, status_words(status), body.len, id, (int)body.len, body.at);
+                       status, status_words(status), later, body.len, id, (int)body.len, body.at);
     json_out_free(&body);
     return len > 0 && (size_t)len < size ? (size_t)len : 0;
 }

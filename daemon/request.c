@@ -39,9 +39,46 @@ static int escaped_byte(const char *at) {
     return low >= 0 ? high << 4 | low : -1;
 }
 
-// RFC 3986: what may stand in a path or query without an escape.
-static bool is_target_char(char c) {
-    return c > 0x20 && c < 0x7f && strchr("\"#<>[\\]^`{|}", c) == NULL;
+enum { TOKEN = 1, TARGET = 2 };
+
+// RFC 9110, 5.6.2: what a field's name is made of. RFC 3986: what may stand in a path or query, '%'
+// included.
+static const uint8_t class_of[256] = {
+    ['0' ... '9'] = TOKEN | TARGET,
+    ['A' ... 'Z'] = TOKEN | TARGET,
+    ['a' ... 'z'] = TOKEN | TARGET,
+    ['!'] = TOKEN | TARGET,
+    ['$'] = TOKEN | TARGET,
+    ['%'] = TOKEN | TARGET,
+    ['&'] = TOKEN | TARGET,
+    ['\''] = TOKEN | TARGET,
+    ['*'] = TOKEN | TARGET,
+    ['+'] = TOKEN | TARGET,
+    ['-'] = TOKEN | TARGET,
+    ['.'] = TOKEN | TARGET,
+    ['_'] = TOKEN | TARGET,
+    ['~'] = TOKEN | TARGET,
+    ['#'] = TOKEN,
+    ['^'] = TOKEN,
+    ['`'] = TOKEN,
+    ['|'] = TOKEN,
+    ['('] = TARGET,
+    [')'] = TARGET,
+    [','] = TARGET,
+    ['/'] = TARGET,
+    [':'] = TARGET,
+    [';'] = TARGET,
+    ['='] = TARGET,
+    ['?'] = TARGET,
+    ['@'] = TARGET,
+};
+
+// How many bytes from `at` on are of a class.
+static size_t span_of(const char *at, uint8_t wanted) {
+    size_t len = 0;
+    while (class_of[(uint8_t)at[len]] & wanted)
+        len++;
+    return len;
 }
 
 // Decodes path in place. Escapes that would change what the path means, or end it, are refused.
@@ -78,16 +115,15 @@ void request_set_target(struct request *request, const char *target) {
         refuse_target(request, "the request target is not a path");
         return;
     }
-    size_t len = strlen(target);
+    size_t len = span_of(target, TARGET);
+    if (target[len] != 0) {
+        refuse_target(request, "the path holds a byte that must be escaped");
+        return;
+    }
     if (len > REQUEST_MAX_TARGET) {
         request_refuse(request, 414, "uri_too_long", "path and query are longer than 2047 bytes");
         return;
     }
-    for (size_t i = 0; i < len; i++)
-        if (!is_target_char(target[i])) {
-            refuse_target(request, "the path holds a byte that must be escaped");
-            return;
-        }
     memcpy(request->target, target, len + 1);
     char *question = strchr(request->target, '?');
     if (question != NULL) {
@@ -181,17 +217,10 @@ static void set_once(struct request *request, const char **field, const char *va
     *field = value;
 }
 
-// RFC 9110, 5.6.2. A blank before the colon ends up in the name: that is refused, too.
+// A blank before the colon ends up in the name: that is refused, too.
 static bool is_field_name(const char *name) {
-    static const uint8_t is_token[256] = {
-        ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1,         ['&'] = 1,         ['\''] = 1,
-        ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1,         ['^'] = 1,         ['_'] = 1,
-        ['`'] = 1, ['|'] = 1, ['~'] = 1, ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1,
-    };
-    const char *at = name;
-    while (is_token[(uint8_t)*at])
-        at++;
-    return at > name && *at == 0;
+    size_t len = span_of(name, TOKEN);
+    return len > 0 && name[len] == 0;
 }
 
 void request_add_field(struct request *request, const char *name, const char *value) {
