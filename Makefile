@@ -65,10 +65,10 @@ PICTURE = $(call objects,$(wildcard daemon/picture.c daemon/jpeg.c daemon/png.c 
 DAEMON = $(call objects,$(wildcard daemon/*.c))
 FORGE = $(call objects,$(wildcard models/*.c))
 SUITES = $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
-TESTS = $(call objects,$(filter-out tests/fuzz_% tests/bench%,$(wildcard tests/*.c)))
+TESTS = $(call objects,$(filter-out tests/fuzz_% tests/bench% tests/make_%,$(wildcard tests/*.c)))
 PROGRAMS = $(BUILD)/tnm $(BUILD)/tnmd
 
-.PHONY: all run check check-run check-arm64 check-armhf asan tsan fuzz bench lint install uninstall models \
+.PHONY: all run check check-run test-data check-arm64 check-armhf asan tsan fuzz bench lint install uninstall models \
     clean help packages
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
@@ -142,6 +142,16 @@ $(BUILD)/suites.h: $(wildcard tests/test_*.c) | $(BUILD)/packages
 	@mkdir -p $(@D)
 	@for s in $(SUITES); do echo "SUITE($$s)"; done > $@
 $(BUILD)/tests/main.o: $(BUILD)/suites.h
+
+##test-data: write the sample files in tests/data anew
+test-data: $(BUILD)/make_samples
+	@mkdir -p tests/data/good tests/data/bad
+	@rm -f tests/data/good/*.tnm tests/data/bad/*.tnm
+	$(RUN)$(BUILD)/make_samples
+
+$(BUILD)/make_samples: $(call objects,$(patsubst %,tests/%.c,make_samples bad bad_files files \
+    plain_reader plain_run)) $(BUILD)/libtnm.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
 
 # ---- Other ways to check --------------------------------------------------------------------------
 

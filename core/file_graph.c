@@ -85,13 +85,13 @@ void tnm_write_data(struct tnm_sink *file, const struct tnm_graph *graph) {
 static bool read_matrix(struct tnm_stream *s, struct data *d, struct tnm_matrix *m, size_t *taken) {
     m->encoding = (enum tnm_encoding)tnm_stream_u32(s, "encoding", TNM_DENSE, TNM_PACKED);
     bool has_bias = tnm_stream_u32(s, "has_bias", 0, 1) != 0;
-    m->rows = tnm_stream_u32(s, "rows", 1, TNM_MAX_ELEMENTS);
-    m->cols = tnm_stream_u32(s, "columns", 1, TNM_MAX_ELEMENTS);
-    m->bits = m->encoding == TNM_CSR ? 32 : tnm_stream_u32(s, "bits", 1, 32);
+    m->rows = tnm_stream_u32(s, "number of rows", 1, TNM_MAX_ELEMENTS);
+    m->cols = tnm_stream_u32(s, "number of columns", 1, TNM_MAX_ELEMENTS);
+    m->bits = m->encoding == TNM_CSR ? 32 : tnm_stream_u32(s, "number of bits", 1, 32);
     if (m->encoding != TNM_DENSE)
-        m->nonzeros = tnm_stream_number(s, "nonzeros", 0, TNM_MAX_ELEMENTS);
+        m->nonzeros = tnm_stream_number(s, "number of nonzeros", 0, TNM_MAX_ELEMENTS);
     if (m->encoding == TNM_CSR_CODEBOOK)
-        m->n_centroids = tnm_stream_u32(s, "centroids", 1, 256);
+        m->n_centroids = tnm_stream_u32(s, "number of centroids", 1, 256);
     s->failed = s->failed || !tnm_matrix_check_sizes(m, s->err) ||
                 !take_arrays(d, m, has_bias, taken, s->err) || !tnm_matrix_check_arrays(m, s->err);
     if (!s->failed && m->encoding == TNM_DENSE)
@@ -123,7 +123,8 @@ static void read_window(struct tnm_stream *s, unsigned form, struct tnm_window *
         w->pad[i] = tnm_stream_u32(s, "pad", 0, TNM_MAX_WINDOW);
     for (int i = 0; i < 2; i++)
         w->dilation[i] = tnm_stream_u32(s, "dilation", 1, TNM_MAX_WINDOW);
-    w->groups = (form & HAS_GROUPS) != 0 ? tnm_stream_u32(s, "groups", 1, TNM_MAX_WINDOW) : 1;
+    w->groups =
+        (form & HAS_GROUPS) != 0 ? tnm_stream_u32(s, "number of groups", 1, TNM_MAX_WINDOW) : 1;
 }
 
 static void write_window(struct tnm_sink *sink, unsigned form, const struct tnm_window *w) {
@@ -226,7 +227,7 @@ static bool read_nodes(struct tnm_stream *s, struct data *d, struct tnm_graph *g
                        size_t *weight_bytes) {
     for (uint32_t i = 0; i < g->n_nodes; i++)
         if (!read_node(s, d, g->n_tensors, &g->node[i], &weight_bytes[i]))
-            return tnm_fail_in(s->err, "node %u (%s)", i, g->node[i].name);
+            return tnm_fail_in(s->err, "node %u \"%s\"", i, g->node[i].name);
     return true;
 }
 
@@ -246,21 +247,26 @@ static bool read_all(const struct tnm_reading *from, struct data *d, struct tnm_
     struct tnm_stream s = {.in = from->section, .err = err};
     uint32_t n_tensors = tnm_stream_u32(&s, "number of tensors", 1, TNM_MAX_TENSORS);
     uint32_t n_nodes = tnm_stream_u32(&s, "number of nodes", 1, TNM_MAX_NODES);
-    if (s.failed || !take_memory(from, n_tensors, n_nodes, graph, weight_bytes, err))
+    uint32_t input = tnm_stream_u32(&s, "input", 0, n_tensors - 1);
+    uint32_t output = tnm_stream_u32(&s, "output", 0, n_tensors - 1);
+    if (s.failed)
+        return tnm_fail_in(err, "GRAPH");
+    if (!take_memory(from, n_tensors, n_nodes, graph, weight_bytes, err))
         return false;
-    graph->input = tnm_stream_u32(&s, "input", 0, n_tensors - 1);
-    graph->output = tnm_stream_u32(&s, "output", 0, n_tensors - 1);
-    return !s.failed && read_tensors(&s, graph) && read_nodes(&s, d, graph, *weight_bytes) &&
-           tnm_stream_end(&s);
+    graph->input = input;
+    graph->output = output;
+    if (!read_tensors(&s, graph) || !read_nodes(&s, d, graph, *weight_bytes))
+        return false;
+    return tnm_stream_end(&s) || tnm_fail_in(err, "GRAPH");
 }
 
 bool tnm_read_graph(const struct tnm_reading *from, struct bytes file, size_t data_at,
                     struct tnm_graph *graph, size_t **weight_bytes, struct tnm_error *err) {
     struct data d = {file, data_at};
     if (!read_all(from, &d, graph, weight_bytes, err) || !tnm_graph_check(graph, err))
-        return tnm_fail_in(err, "GRAPH");
+        return false;
     if (d.at != file.len)
-        return tnm_fail(err, TNM_EFORMAT, "DATA: %zu bytes are left over", file.len - d.at);
+        return tnm_fail(err, TNM_EFORMAT, "DATA: left over at its end: %zu", file.len - d.at);
     return true;
 }
 

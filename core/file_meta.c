@@ -27,7 +27,9 @@ static void read_labels(struct tnm_stream *s, const struct tnm_reading *from,
         return;
     char *at = (char *)(meta->label + n);
     for (; meta->n_labels < n && !s->failed; meta->n_labels++) {
-        tnm_stream_text(s, "label", at, 1, TNM_MAX_LABEL);
+        tnm_stream_text(s, "text", at, 1, TNM_MAX_LABEL);
+        if (s->failed)
+            tnm_fail_in(s->err, "label %u", meta->n_labels);
         meta->label[meta->n_labels] = at;
         at += strlen(at) + 1;
     }
@@ -50,10 +52,11 @@ static void check_recipe(struct tnm_stream *s, const struct tnm_recipe *r, size_
     if (r->channels != 1 && r->channels != 3)
         s->failed = !tnm_fail(s->err, TNM_EFORMAT, "%u channels, not 1 or 3", r->channels);
     else if (n != inputs)
-        s->failed = !tnm_fail(s->err, TNM_EFORMAT, "%ux%u with %u channels, not %zu inputs",
+        s->failed = !tnm_fail(s->err, TNM_EFORMAT, "%u x %u x %u channels are not the %zu inputs",
                               r->width, r->height, r->channels, inputs);
     else if (r->box < least || r->box > most)
-        s->failed = !tnm_fail(s->err, TNM_EFORMAT, "box is %u, not %u to %u", r->box, least, most);
+        s->failed = !tnm_fail(s->err, TNM_EFORMAT, "box is %u, not %u to %u for fit %u", r->box,
+                              least, most, (unsigned)r->fit);
 }
 
 static void read_recipe(struct tnm_stream *s, const struct tnm_reading *from,
@@ -61,7 +64,7 @@ static void read_recipe(struct tnm_stream *s, const struct tnm_reading *from,
     struct tnm_recipe *r = &meta->recipe;
     r->width = tnm_stream_u32(s, "width", 1, TNM_MAX_RECIPE_SIDE);
     r->height = tnm_stream_u32(s, "height", 1, TNM_MAX_RECIPE_SIDE);
-    r->channels = tnm_stream_u32(s, "channels", 1, 3);
+    r->channels = tnm_stream_u32(s, "number of channels", 1, 3);
     r->fit = (enum tnm_fit)tnm_stream_u32(s, "fit", TNM_FIT_CONTAIN, TNM_FIT_NONE);
     r->box = tnm_stream_u32(s, "box", 0, TNM_MAX_RECIPE_SIDE);
     check_recipe(s, r, from->inputs);
@@ -87,8 +90,8 @@ static void write_recipe(struct tnm_sink *sink, const struct tnm_meta *meta) {
 // ---- Scores and steps --------------------------------------------------------------------------
 
 static void read_score(struct tnm_stream *s, uint32_t least, struct tnm_score *score) {
-    score->images = tnm_stream_u32(s, "images", least, UINT32_MAX);
-    score->correct = tnm_stream_u32(s, "correct answers", 0, score->images);
+    score->images = tnm_stream_u32(s, "number of images", least, UINT32_MAX);
+    score->correct = tnm_stream_u32(s, "number of correct answers", 0, score->images);
 }
 
 static void write_score(struct tnm_sink *sink, const struct tnm_score *score) {
@@ -101,9 +104,9 @@ static void read_step(struct tnm_stream *s, struct tnm_step *step) {
     if (!s->failed && step->verb[strspn(step->verb, "abcdefghijklmnopqrstuvwxyz0123456789-")] != 0)
         s->failed =
             !tnm_fail(s->err, TNM_EFORMAT, "verb \"%s\" is not of a-z, 0-9 and -", step->verb);
-    tnm_stream_text(s, "parameters", step->parameters, 0, TNM_MAX_TEXT);
+    tnm_stream_text(s, "text of the parameters", step->parameters, 0, TNM_MAX_TEXT);
     step->seed = tnm_stream_number(s, "seed", 0, UINT64_MAX);
-    step->nonzeros = tnm_stream_number(s, "nonzeros", 0, UINT64_MAX);
+    step->nonzeros = tnm_stream_number(s, "number of nonzeros", 0, UINT64_MAX);
     read_score(s, 0, &step->validation);
     step->has_parent = tnm_stream_u32(s, "has_parent", 0, 1) != 0;
     if (!step->has_parent)
@@ -133,8 +136,11 @@ static void read_steps(struct tnm_stream *s, const struct tnm_reading *from,
     meta->step = calloc(n, sizeof *meta->step);
     if (meta->step == NULL)
         s->failed = !tnm_fail_errno(s->err, ENOMEM, "%u steps", n);
-    for (; meta->n_steps < n && !s->failed; meta->n_steps++)
+    for (; meta->n_steps < n && !s->failed; meta->n_steps++) {
         read_step(s, &meta->step[meta->n_steps]);
+        if (s->failed)
+            tnm_fail_in(s->err, "step %u", meta->n_steps);
+    }
 }
 
 static void write_steps(struct tnm_sink *sink, const struct tnm_meta *meta) {

@@ -103,7 +103,7 @@ void tnm_stream_rest(struct tnm_stream *s, const char *name, char *out, size_t l
 
 bool tnm_stream_end(struct tnm_stream *s) {
     if (!s->failed && tnm_stream_left(s) > 0)
-        s->failed = !tnm_fail(s->err, TNM_EFORMAT, "%zu bytes are left over", tnm_stream_left(s));
+        s->failed = !tnm_fail(s->err, TNM_EFORMAT, "left over at its end: %zu", tnm_stream_left(s));
     return !s->failed;
 }
 

@@ -5,17 +5,24 @@
 #include "core/save.h"
 #include "tests/plain_reader.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static struct tnm_error err;
 
+// Used outside of tests as well, by make_samples.c: so without libcheck.
+static void must(bool good, const char *text) {
+    if (good)
+        return;
+    fprintf(stderr, "samples: %s\n", text);
+    abort();
+}
+
 // ---- Building blocks ---------------------------------------------------------------------------
 
 static void begin(struct sample *s, uint32_t n_tensors, uint32_t n_nodes) {
-    ck_assert_msg(tnm_graph_init(&s->graph, n_tensors, n_nodes, &err), "%s", err.text);
+    must(tnm_graph_init(&s->graph, n_tensors, n_nodes, &err), err.text);
     s->graph.n_tensors = 0; // the blocks count them again
     s->graph.n_nodes = 0;
 }
@@ -78,7 +85,7 @@ static void matrix(struct tnm_node *n, uint32_t rows, uint32_t cols, enum tnm_en
         codebook[i] = sixty_fourths(&state);
     struct tnm_matrix_source source = {rows, cols, encoding, bits,        w,
                                        keep, code, codebook, n_centroids, bias};
-    ck_assert_msg(tnm_matrix_make(&n->w[0], &source, &err), "%s", err.text);
+    must(tnm_matrix_make(&n->w[0], &source, &err), err.text);
     n->n_weights = 1;
     free(w);
     free(bias);
@@ -102,7 +109,7 @@ static void tiny_matrix(struct tnm_node *n) {
                                              .codebook = codebook,
                                              .n_centroids = 4,
                                              .bias = bias};
-    ck_assert_msg(tnm_matrix_make(&n->w[0], &source, &err), "%s", err.text);
+    must(tnm_matrix_make(&n->w[0], &source, &err), err.text);
     n->n_weights = 1;
 }
 
@@ -117,7 +124,7 @@ static void tiny_meta(struct tnm_meta *meta) {
                                   .parent = {0xab, 0xcd}};
     strcpy(meta->description, "an example");
     strcpy(meta->dataset, "none");
-    ck_assert_msg(tnm_meta_set_labels(meta, label, 3, &err), "%s", err.text);
+    must(tnm_meta_set_labels(meta, label, 3, &err), err.text);
     meta->recipe = (struct tnm_recipe){.width = 2,
                                        .height = 2,
                                        .channels = 1,
@@ -127,7 +134,7 @@ static void tiny_meta(struct tnm_meta *meta) {
                                        .deviation = {0.5f}};
     meta->test = (struct tnm_score){180, 200};
     meta->validation = (struct tnm_score){9, 10};
-    ck_assert_msg(tnm_meta_add_step(meta, &step, &err), "%s", err.text);
+    must(tnm_meta_add_step(meta, &step, &err), err.text);
 }
 
 static void tiny_test(struct tnm_self_test *test) {
@@ -191,7 +198,7 @@ static void make_digits(struct sample *s) {
     tensor(s, 784, 0, 0);
     node(s, TNM_OP_RESHAPE, "flatten", 0);
     make_mlp(s, size, TNM_CSR_CODEBOOK, 5, 10);
-    ck_assert_msg(tnm_meta_set_labels(&s->meta, label, 10, &err), "%s", err.text);
+    must(tnm_meta_set_labels(&s->meta, label, 10, &err), err.text);
     s->meta.recipe = (struct tnm_recipe){.width = 28,
                                          .height = 28,
                                          .channels = 1,
@@ -340,7 +347,7 @@ void sample_self_test(struct sample *s, uint32_t n) {
     uint8_t *bytes = sample_encode(s, &len);
     int rule;
     struct plain *plain = plain_read(bytes, len, &rule);
-    ck_assert_msg(plain != NULL, "rule %d", rule);
+    must(plain != NULL, "the second reader refuses one");
     *test = (struct tnm_self_test){n, inputs, outputs, 0.001f, malloc(n * inputs), NULL};
     test->logits = malloc(n * outputs * sizeof *test->logits);
     uint64_t state = n;
@@ -356,7 +363,7 @@ void sample_self_test(struct sample *s, uint32_t n) {
 
 uint8_t *sample_encode(const struct sample *s, size_t *len) {
     uint8_t *bytes;
-    ck_assert_msg(tnm_encode(&s->graph, &s->meta, &bytes, len, &err), "%s", err.text);
+    must(tnm_encode(&s->graph, &s->meta, &bytes, len, &err), err.text);
     return bytes;
 }
 
@@ -372,7 +379,7 @@ struct tnm_model *sample_open(enum sample_kind kind) {
     size_t len;
     uint8_t *bytes = sample_bytes(kind, &len);
     struct tnm_model *model = tnm_model_from_bytes(bytes, len, NULL, &err);
-    ck_assert_msg(model != NULL, "%s", err.text);
+    must(model != NULL, err.text);
     free(bytes);
     return model;
 }
@@ -380,6 +387,6 @@ struct tnm_model *sample_open(enum sample_kind kind) {
 void sample_save(enum sample_kind kind, const char *path) {
     struct sample s;
     sample_make(&s, kind);
-    ck_assert_msg(tnm_save(path, &s.graph, &s.meta, &err), "%s", err.text);
+    must(tnm_save(path, &s.graph, &s.meta, &err), err.text);
     sample_free(&s);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // Small valid models, made by tnm_encode. All weights and biases are multiples of 1/64 and small,
-// so that sums of products with such inputs are exact. Everything that fails ends the test.
+// so that sums of products with such inputs are exact. What fails calls abort().
 #ifndef FILES_H
 #define FILES_H
 
