@@ -31,7 +31,7 @@ static uint64_t linear_scratch(const struct tnm_plan_step *step, size_t lanes) {
     if (step->layout->dense.w != NULL)
         return sizeof(uint32_t) * (uint64_t)(w->cols / 4 + 1);
     if (step->layout->columns.start != NULL)
-        return sum_bytes(w) + sizeof(uint16_t) * ((uint64_t)w->cols + 8);
+        return sum_bytes(w) + sizeof(uint16_t) * (uint64_t)w->cols;
     return 0;
 }
 

@@ -141,3 +141,96 @@ void nets_mlp(struct tnm_graph *graph, const struct nets_weights *weights, struc
             last = nets_node(graph, TNM_OP_RELU, 1, &last);
     }
 }
+
+// ---- Random graphs
+// -------------------------------------------------------------------------------
+
+// A tensor of this rank, or 0, the input, where there is none.
+static uint32_t pick(const struct tnm_graph *graph, uint32_t rank, struct randomness *r) {
+    uint32_t t = random_between(r, 0, graph->n_tensors - 1);
+    for (uint32_t i = 0; i < graph->n_tensors; i++, t = (t + 1) % graph->n_tensors)
+        if (graph->tensor[t].rank == rank)
+            return t;
+    return 0;
+}
+
+// A tensor of the same shape as t, t itself at the worst.
+static uint32_t pick_like(const struct tnm_graph *graph, uint32_t t, struct randomness *r) {
+    for (int attempt = 0; attempt < 8; attempt++) {
+        uint32_t other = random_between(r, 0, graph->n_tensors - 1);
+        if (graph->tensor[other].rank == graph->tensor[t].rank &&
+            memcmp(graph->tensor[other].dim, graph->tensor[t].dim,
+                   graph->tensor[t].rank * sizeof(uint32_t)) == 0)
+            return other;
+    }
+    return t;
+}
+
+static void add_flat(struct tnm_graph *graph, const struct nets_weights *weights,
+                     struct randomness *r) {
+    uint32_t t = pick(graph, 1, r);
+    const struct tnm_tensor *in = &graph->tensor[t];
+    if (in->rank != 1) {
+        uint32_t flat = (uint32_t)tnm_tensor_elements(in);
+        nets_reshape(graph, t, 1, &flat);
+    } else if (random_percent(r, 60) || in->dim[0] % 12 != 0) {
+        nets_linear(graph, t, 12 * random_between(r, 1, 5), weights, r);
+    } else {
+        uint32_t plane[3] = {in->dim[0] / 12, 3, 4};
+        nets_reshape(graph, t, 3, plane);
+    }
+}
+
+static void add_plane(struct tnm_graph *graph, const struct nets_weights *weights,
+                      struct randomness *r) {
+    uint32_t t = pick(graph, 3, r), pad = random_between(r, 0, 1);
+    struct tnm_window window = {.kernel = {random_between(r, 1, 3), random_between(r, 1, 3)},
+                                .stride = {random_between(r, 1, 2), random_between(r, 1, 2)},
+                                .pad = {pad, 0, pad, 1},
+                                .dilation = {1, 1},
+                                .groups = 1};
+    for (unsigned axis = 0; axis < 2; axis++) {
+        uint32_t most = graph->tensor[t].dim[axis + 1];
+        window.kernel[axis] = window.kernel[axis] < most ? window.kernel[axis] : most;
+    }
+    if (window.kernel[0] < 2 || window.kernel[1] < 2) // a pool must not lie on padding alone
+        memset(window.pad, 0, sizeof window.pad);
+    if (random_percent(r, 50))
+        nets_conv(graph, t, random_between(r, 1, 6), &window, weights, r);
+    else if (random_percent(r, 80))
+        nets_pool(graph, random_percent(r, 50) ? TNM_OP_MAX_POOL : TNM_OP_AVERAGE_POOL, t, &window);
+    else
+        nets_node(graph, TNM_OP_GLOBAL_POOL, 1, &t);
+}
+
+static void add_any(struct tnm_graph *graph, struct randomness *r) {
+    static const enum tnm_op one[] = {TNM_OP_RELU, TNM_OP_SIGMOID, TNM_OP_TANH, TNM_OP_HARD_SWISH,
+                                      TNM_OP_SOFTMAX};
+    static const enum tnm_op pair[] = {TNM_OP_ADD, TNM_OP_MUL, TNM_OP_CONCAT};
+    uint32_t t[2] = {random_between(r, 0, graph->n_tensors - 1), 0};
+    t[1] = pick_like(graph, t[0], r);
+    if (random_percent(r, 10))
+        nets_clip(graph, t[0], -0.5F, 0.5F);
+    else if (random_percent(r, 60))
+        nets_node(graph, one[random_between(r, 0, 4)], 1, t);
+    else
+        nets_node(graph, pair[random_between(r, 0, 2)], 2, t);
+}
+
+void nets_random(struct tnm_graph *graph, uint32_t n_nodes, struct randomness *r) {
+    uint32_t dim[3] = {random_between(r, 1, 3), random_between(r, 4, 9), random_between(r, 4, 9)};
+    struct nets_weights weights = {TNM_CSR, 32, random_between(r, 0, 9) * 10, false};
+    nets_begin(graph, n_nodes, 3, dim);
+    while (graph->n_nodes < n_nodes)
+        switch (random_between(r, 0, 2)) {
+        case 0:
+            add_flat(graph, &weights, r);
+            break;
+        case 1:
+            add_plane(graph, &weights, r);
+            break;
+        default:
+            add_any(graph, r);
+            break;
+        }
+}

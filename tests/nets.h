@@ -40,6 +40,9 @@ uint32_t nets_node(struct tnm_graph *graph, enum tnm_op op, uint32_t n_inputs,
 // 784-300-100-10 with relu between, weights zero in so many of 100 places.
 void nets_mlp(struct tnm_graph *graph, const struct nets_weights *weights, struct randomness *r);
 
+// So many nodes of random operations on random tensors written before: (n), (c, h, w) and views.
+void nets_random(struct tnm_graph *graph, uint32_t n_nodes, struct randomness *r);
+
 // A number and how far from it an f32 result may be.
 struct nets_value {
     double value, error;

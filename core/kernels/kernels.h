@@ -88,7 +88,7 @@ struct tnm_columns {
 // What scattering writes into: lives in a session.
 struct tnm_scatter_room {
     float *sum;       // (rows + TNM_SCATTER)
-    uint16_t *active; // (cols + 8)
+    uint16_t *active; // (cols)
 };
 
 // ---- Dense --------------------------------------------------------------------------------------

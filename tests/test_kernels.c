@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+// Every table of kernels against double precision and against the scalar one, on guarded memory.
+#include <check.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/layout.h"
+#include "tests/guard.h"
+#include "tests/nets.h"
+
+// ---- Tables
+// --------------------------------------------------------------------------------------
+
+enum { MAX_TABLES = 3 };
+
+// All that this processor can run, scalar first.
+static unsigned tables(struct tnm_kernels table[MAX_TABLES]) {
+    unsigned flags = tnm_cpu_flags(), n = 0;
+    tnm_kernels_pick(&table[n++], 0);
+    if (flags & TNM_CPU_NEON)
+        tnm_kernels_pick(&table[n++], TNM_CPU_NEON);
+    if (flags & TNM_CPU_AVX2)
+        tnm_kernels_pick(&table[n++], flags);
+    return n;
+}
+
+START_TEST(flags_choose_the_table) {
+    struct tnm_kernels table[MAX_TABLES];
+    unsigned n = tables(table);
+    ck_assert_str_eq(table[0].name, "scalar");
+    for (unsigned i = 1; i < n; i++)
+        ck_assert_int_eq(strncmp(table[i].name, "neon", 4), 0);
+    for (unsigned i = 1; i < n; i++)
+        ck_assert_str_ne(table[i].name, table[i - 1].name);
+}
+END_TEST
+
+START_TEST(environment_turns_features_off) {
+    setenv("TNM_CPU_OFF", "neon", 1);
+    struct tnm_kernels table;
+    tnm_kernels_pick(&table, tnm_cpu_flags());
+    ck_assert_str_eq(table.name, "scalar");
+    setenv("TNM_CPU_OFF", "avx2", 1);
+    unsigned without_avx2 = tnm_cpu_flags();
+    unsetenv("TNM_CPU_OFF");
+    ck_assert_uint_eq(without_avx2, tnm_cpu_flags() & ~(unsigned)TNM_CPU_AVX2);
+}
+END_TEST
+
+// ---- Weights on guarded pages
+// --------------------------------------------------------------------
+
+struct weights {
+    struct tnm_matrix matrix;
+    struct tnm_layout layout; // views of its arrays below
+    struct tnm_rows rows;
+    struct tnm_columns columns;
+    struct tnm_dense dense;
+    size_t record_len;
+};
+
+static uint64_t count_records(const struct tnm_rows *rows) {
+    uint64_t n = 0;
+    for (uint32_t g = 0; g < rows->n_groups; g++)
+        n += rows->group[g].n_records;
+    return n;
+}
+
+static void guard_rows(struct weights *w) {
+    w->rows = w->layout.rows;
+    w->record_len = count_records(&w->rows) * tnm_record_bytes(w->rows.wide);
+    w->rows.group = guard_copy(w->rows.group, w->rows.n_groups * sizeof *w->rows.group);
+    w->rows.record = guard_copy(w->rows.record, w->record_len);
+}
+
+static void guard_columns(struct weights *w) {
+    struct tnm_columns *c = &w->columns;
+    *c = w->layout.columns;
+    if (c->start == NULL)
+        return;
+    c->record = guard_copy(c->record, c->start[c->cols] * sizeof *c->record);
+    c->start = guard_copy(c->start, (c->cols + 1) * sizeof *c->start);
+    c->bias = guard_copy(c->bias, (c->rows + TNM_SCATTER) * sizeof *c->bias);
+}
+
+static void make_weights(struct weights *w, const struct nets_weights *form, uint32_t rows,
+                         uint32_t cols, struct randomness *r) {
+    struct tnm_error err = {.text = ""};
+    nets_matrix(&w->matrix, rows, cols, form, r);
+    struct tnm_use use = {.matrix = &w->matrix, .reads_input = true};
+    ck_assert_msg(tnm_layout_make(&w->layout, &use, &err), "%s", err.text);
+    ck_assert_uint_le(w->layout.bytes, tnm_layout_bound(&use));
+    if (w->layout.dense.w != NULL) {
+        w->dense = w->layout.dense;
+        w->dense.w = guard_copy(w->dense.w, (size_t)rows * cols * sizeof(float));
+        w->dense.bias = guard_copy(w->dense.bias, rows * sizeof(float));
+    } else {
+        guard_rows(w);
+        guard_columns(w);
+    }
+}
+
+static void free_weights(struct weights *w) {
+    size_t rows = w->matrix.rows, cols = w->matrix.cols;
+    guard_free((void *)w->dense.w, rows * cols * sizeof(float));
+    guard_free((void *)w->dense.bias, rows * sizeof(float));
+    guard_free((void *)w->rows.group, w->rows.n_groups * sizeof *w->rows.group);
+    guard_free((void *)w->rows.record, w->record_len);
+    if (w->columns.start != NULL) {
+        guard_free((void *)w->columns.record, w->columns.start[cols] * sizeof *w->columns.record);
+        guard_free((void *)w->columns.start, (cols + 1) * sizeof *w->columns.start);
+        guard_free((void *)w->columns.bias, (rows + TNM_SCATTER) * sizeof(float));
+    }
+    tnm_layout_free(&w->layout);
+    tnm_matrix_free(&w->matrix);
+}
+
+// ---- Comparing
+// -----------------------------------------------------------------------------------
+
+// y = clamp(w x + bias) of one input in double precision, each within the rounding of its sum in
+// any order.
+static void reference(const struct weights *w, const float *x, size_t stride, struct tnm_clamp to,
+                      struct nets_value *y) {
+    const struct tnm_matrix *m = &w->matrix;
+    float *dense = malloc((size_t)m->rows * m->cols * sizeof *dense);
+    tnm_matrix_to_dense(m, dense);
+    for (uint32_t r = 0; r < m->rows; r++) {
+        double bias = m->bias != NULL ? (double)m->bias[r] : 0;
+        double sum = bias, magnitude = fabs(bias);
+        uint32_t terms = 1;
+        for (uint32_t c = 0; c < m->cols; c++) {
+            double term = (double)dense[(size_t)r * m->cols + c] * (double)x[c * stride];
+            sum += term;
+            magnitude += fabs(term);
+            terms += term != 0;
+        }
+        y[r].value = fmin(fmax(sum, (double)to.low), (double)to.high);
+        y[r].error = (terms + 1) * (double)FLT_EPSILON * magnitude;
+    }
+    free(dense);
+}
+
+static void same_bits(const float *got, const float *want, size_t n, const char *what) {
+    for (size_t i = 0; i < n; i++)
+        ck_assert_msg(memcmp(&got[i], &want[i], sizeof *got) == 0,
+                      "%s: element %zu: %.9g, scalar %.9g", what, i, (double)got[i],
+                      (double)want[i]);
+}
+
+static const struct nets_weights forms[] = {
+    {TNM_DENSE, 32, 0, false},         {TNM_DENSE, 16, 0, false},
+    {TNM_DENSE, 32, 94, false},        {TNM_CSR, 32, 94, false},
+    {TNM_CSR, 32, 70, true},           {TNM_CSR, 32, 99, false},
+    {TNM_CSR_CODEBOOK, 5, 94, true},   {TNM_CSR_CODEBOOK, 1, 80, false},
+    {TNM_CSR_CODEBOOK, 8, 100, false},
+};
+enum { N_FORMS = sizeof forms / sizeof *forms };
+
+static const struct tnm_clamp limits[] = {{-INFINITY, INFINITY}, {0, INFINITY}, {-0.25F, 0.75F}};
+
+// ---- One input
+// -----------------------------------------------------------------------------------
+
+static void run_scatter(const struct tnm_kernels *table, const struct weights *w, const float *x,
+                        float *y, struct tnm_clamp to) {
+    size_t sum_len = (w->columns.rows + TNM_SCATTER) * sizeof(float);
+    size_t active_len = w->columns.cols * sizeof(uint16_t);
+    struct tnm_scatter_room room = {guard_high(sum_len), guard_high(active_len)};
+    uint32_t n = table->find_active(x, w->columns.cols, room.active);
+    table->scatter(&w->columns, x, n, &room, y, to);
+    guard_free(room.sum, sum_len);
+    guard_free(room.active, active_len);
+}
+
+static void run_dense(const struct tnm_kernels *table, const struct weights *w, const float *x,
+                      float *y, struct tnm_clamp to) {
+    size_t len = w->dense.cols / 4 * sizeof(uint32_t);
+    uint32_t *blocks = guard_high(len);
+    table->dense(&w->dense, x, blocks, y, to);
+    guard_free(blocks, len);
+}
+
+// Runs one way to compute y, of the three, and compares; false where the weights have no such form.
+static bool check_one(const struct tnm_kernels *table, int way, const struct weights *w,
+                      const float *x, const float *want, struct tnm_clamp to) {
+    size_t len = w->matrix.rows * sizeof(float);
+    if (way == 0 ? w->dense.w == NULL : way == 1 ? w->rows.group == NULL : !w->columns.start)
+        return false;
+    float *y = guard_high(len);
+    if (way == 0)
+        run_dense(table, w, x, y, to);
+    else if (way == 1)
+        table->gather(&w->rows, x, y, to);
+    else
+        run_scatter(table, w, x, y, to);
+    same_bits(y, want, w->matrix.rows, table->name);
+    guard_free(y, len);
+    return true;
+}
+
+START_TEST(one_input_is_right_and_the_same_in_every_table) {
+    struct randomness r;
+    random_start(&r, (uint64_t)_i);
+    uint32_t rows = random_between(&r, 1, 60), cols = random_between(&r, 1, 130);
+    struct weights w = {0};
+    make_weights(&w, &forms[_i % N_FORMS], rows, cols, &r);
+    float *x = guard_high(cols * sizeof *x), *scalar = calloc(rows, sizeof *scalar);
+    struct nets_value *want = calloc(rows, sizeof *want);
+    struct tnm_clamp to = limits[_i % 3];
+    random_fill(&r, x, cols, random_between(&r, 0, 10) * 10);
+    struct tnm_kernels table[MAX_TABLES];
+    unsigned n = tables(table), ways = 0;
+    uint32_t *blocks = calloc(cols, sizeof *blocks);
+    if (w.dense.w != NULL)
+        table[0].dense(&w.dense, x, blocks, scalar, to);
+    else
+        table[0].gather(&w.rows, x, scalar, to);
+    reference(&w, x, 1, to, want);
+    nets_compare(scalar, want, rows, "scalar");
+    for (unsigned i = 0; i < n; i++)
+        for (int way = 0; way < 3; way++)
+            ways += check_one(&table[i], way, &w, x, scalar, to);
+    ck_assert_uint_ge(ways, n);
+    free(blocks);
+    free(want);
+    free(scalar);
+    guard_free(x, cols * sizeof *x);
+    free_weights(&w);
+}
+END_TEST
+
+START_TEST(active_inputs_are_all_found_in_order) {
+    struct randomness r;
+    random_start(&r, (uint64_t)_i);
+    uint32_t n = random_between(&r, 1, 200);
+    float *x = guard_high(n * sizeof *x);
+    uint16_t *active = guard_high(n * sizeof *active);
+    random_fill(&r, x, n, (unsigned)_i * 10);
+    x[random_between(&r, 0, n - 1)] = -0.0F;
+    x[random_between(&r, 0, n - 1)] = 1e-45F;
+    struct tnm_kernels table[MAX_TABLES];
+    for (unsigned t = tables(table); t-- > 0;) {
+        uint32_t found = table[t].find_active(x, n, active), k = 0;
+        for (uint32_t i = 0; i < n; i++)
+            if (x[i] != 0)
+                ck_assert_uint_eq(active[k++], i);
+        ck_assert_uint_eq(found, k);
+    }
+    guard_free(x, n * sizeof *x);
+    guard_free(active, n * sizeof *active);
+}
+END_TEST
+
+// ---- Many inputs
+// ---------------------------------------------------------------------------------
+
+static void run_many(const struct tnm_kernels *table, const struct weights *w, const float *x,
+                     size_t lanes, float *y, struct tnm_clamp to) {
+    if (w->dense.w != NULL) {
+        table->dense_many(&w->dense, x, lanes, y, to);
+        return;
+    }
+    const char *record = w->rows.record;
+    for (uint32_t g = 0; g < w->rows.n_groups; g++) {
+        const struct tnm_group *group = &w->rows.group[g];
+        float *row[4] = {NULL};
+        for (uint32_t i = 0; i < group->n_rows; i++)
+            row[i] = y + group->row[i] * lanes;
+        table->rows_many(group, record, w->rows.wide, x, lanes, lanes, row, to);
+        record += group->n_records * tnm_record_bytes(w->rows.wide);
+    }
+}
+
+START_TEST(many_inputs_are_right_and_the_same_in_every_table) {
+    static const size_t all_lanes[] = {4, 8, 16, 32};
+    struct randomness r;
+    random_start(&r, 1000 + (uint64_t)_i);
+    uint32_t rows = random_between(&r, 1, 30), cols = random_between(&r, 1, 60);
+    size_t lanes = all_lanes[_i % 4], y_len = rows * lanes * sizeof(float);
+    struct weights w = {0};
+    make_weights(&w, &forms[_i % N_FORMS], rows, cols, &r);
+    float *x = guard_high(cols * lanes * sizeof *x), *y = guard_high(y_len);
+    float *scalar = malloc(y_len), *lane = calloc(rows, sizeof *lane);
+    struct nets_value *want = calloc(rows, sizeof *want);
+    struct tnm_clamp to = limits[_i % 3];
+    random_fill(&r, x, cols * lanes, 30);
+    struct tnm_kernels table[MAX_TABLES];
+    unsigned n = tables(table);
+    run_many(&table[0], &w, x, lanes, scalar, to);
+    for (size_t l = 0; l < lanes; l++) {
+        for (uint32_t i = 0; i < rows; i++)
+            lane[i] = scalar[i * lanes + l];
+        reference(&w, x + l, lanes, to, want);
+        nets_compare(lane, want, rows, "scalar");
+    }
+    for (unsigned i = 1; i < n; i++) {
+        memset(y, 0xa5, y_len);
+        run_many(&table[i], &w, x, lanes, y, to);
+        same_bits(y, scalar, rows * lanes, table[i].name);
+    }
+    free(want);
+    free(lane);
+    free(scalar);
+    guard_free(x, cols * lanes * sizeof *x);
+    guard_free(y, y_len);
+    free_weights(&w);
+}
+END_TEST
+
+// Any number of columns, as a convolution has them, reading at offsets up to the end of x.
+START_TEST(any_number_of_columns_is_the_same_in_every_table) {
+    struct randomness r;
+    random_start(&r, 2000 + (uint64_t)_i);
+    size_t n = (size_t)_i + 1;
+    struct weights w = {0};
+    make_weights(&w, &forms[3], 4, 20, &r);
+    size_t x_len = (20 - 1 + n) * sizeof(float), y_len = n * sizeof(float);
+    float *x = guard_high(x_len), *want[4], *got[4];
+    random_fill(&r, x, 20 - 1 + n, 0);
+    for (int i = 0; i < 4; i++) {
+        want[i] = guard_high(y_len);
+        got[i] = guard_high(y_len);
+    }
+    struct tnm_kernels table[MAX_TABLES];
+    unsigned n_tables = tables(table);
+    table[0].rows_many(w.rows.group, w.rows.record, w.rows.wide, x, 1, n, want, limits[0]);
+    for (unsigned t = 1; t < n_tables; t++) {
+        table[t].rows_many(w.rows.group, w.rows.record, w.rows.wide, x, 1, n, got, limits[0]);
+        for (int i = 0; i < 4; i++)
+            same_bits(got[i], want[i], n, table[t].name);
+    }
+    for (int i = 0; i < 4; i++) {
+        guard_free(want[i], y_len);
+        guard_free(got[i], y_len);
+    }
+    guard_free(x, x_len);
+    free_weights(&w);
+}
+END_TEST
+
+Suite *kernels_suite(void);
+Suite *kernels_suite(void) {
+    Suite *suite = suite_create("kernels");
+    TCase *choice = tcase_create("choice");
+    tcase_add_test(choice, flags_choose_the_table);
+    tcase_add_test(choice, environment_turns_features_off);
+    suite_add_tcase(suite, choice);
+    TCase *sums = tcase_create("sums");
+    tcase_set_timeout(sums, 60);
+    tcase_add_loop_test(sums, one_input_is_right_and_the_same_in_every_table, 0, 90);
+    tcase_add_loop_test(sums, active_inputs_are_all_found_in_order, 0, 11);
+    tcase_add_loop_test(sums, many_inputs_are_right_and_the_same_in_every_table, 0, 72);
+    tcase_add_loop_test(sums, any_number_of_columns_is_the_same_in_every_table, 0, 70);
+    suite_add_tcase(suite, sums);
+    return suite;
+}
