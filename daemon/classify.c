@@ -120,20 +120,32 @@ static struct picture_wish limits_of(const struct options *options) {
         .channels = 1, .max_pixels = options->max_pixels, .max_bytes = options->decode_memory};
 }
 
+// A share of the memory for decoding.
+static bool take_memory(struct task *task, size_t bytes) {
+    const size_t all = task->api->options->decode_memory;
+    if (bytes > all)
+        reply_error(task->reply, task->request, 413, "body_too_large",
+                    "reading this body takes %zu bytes (limit: decode-memory = %zu)", bytes, all);
+    else if (!budget_take(&task->api->decoding, bytes))
+        refuse(task, 503, "overloaded", "the memory for decoding is in use by other requests");
+    else
+        return true;
+    return false;
+}
+
 // Decodes within the memory that all requests share.
 static bool read_picture(struct task *task, struct bytes file) {
     struct tnm_error err = {0};
     const struct tnm_recipe *recipe = tnm_model_recipe(task->served->model);
     struct picture_wish limits = limits_of(task->api->options);
-    limits.channels = recipe->channels;
     size_t cost;
-    if (!picture_cost(file, &limits, &cost, &err))
+    if (!picture_to_input_cost(file, recipe, &limits, &cost, &err))
         return refuse_picture(task, &err);
-    if (!budget_take(&task->api->memory, cost))
-        return refuse(task, 503, "overloaded", "no memory to decode another picture now");
+    if (!take_memory(task, cost))
+        return false;
     bool ok =
         picture_to_input(file, recipe, &limits, task->pixel, &task->picture, &task->did, &err);
-    budget_give(&task->api->memory, cost);
+    budget_give(&task->api->decoding, cost);
     if (!ok)
         return refuse_picture(task, &err);
     task->kind = picture_format_name(task->picture.format);
@@ -174,10 +186,9 @@ static bool read_octets(struct task *task, struct bytes body) {
 static bool read_json(struct task *task) {
     struct body_json json;
     struct tnm_error err = {0};
-    struct budget *memory = &task->api->memory;
     size_t cost = 10 * task->request->body.len + 200 * task->n_inputs;
-    if (!budget_take(memory, cost))
-        return refuse(task, 503, "overloaded", "no memory to read another JSON body now");
+    if (!take_memory(task, cost))
+        return false;
     bool ok = body_json_parse(task->request->body, task->n_inputs, &json, &err);
     if (!ok)
         reply_error(task->reply, task->request, err.code == TNM_ENOMEM ? 503 : 400,
@@ -189,7 +200,7 @@ static bool read_json(struct task *task) {
     if (ok && json.n_pixels > 0)
         task->kind = "pixels";
     body_json_free(&json);
-    budget_give(memory, cost);
+    budget_give(&task->api->decoding, cost);
     return ok;
 }
 

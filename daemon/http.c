@@ -27,6 +27,7 @@
 enum {
     CONNECTION_MEMORY = 65536, // of the library, for the head of a request and for reading
     SMALL_BODY = 65536, // read to its end even if it is refused, so that the connection lives
+    LONG_BODIES = 8,    // of the longest length, at once; many more that are shorter
     KEEP_BODY = 4096,   // bytes of body memory that a connection keeps
     KEEP_SCRATCH = 65536,
     SETTLE_MS = 200,       // so long without a request, and a kept connection counts as quiet
@@ -119,7 +120,7 @@ static bool reserve_body(struct exchange *exchange, size_t len) {
     if (len <= exchange->body_size)
         return true;
     size_t charge = len > SMALL_BODY ? len - exchange->body_charged : 0;
-    if (charge > 0 && !budget_take(&exchange->http->api.memory, charge))
+    if (charge > 0 && !budget_take(&exchange->http->api.bodies, charge))
         return false;
     exchange->body_charged += charge;
     uint8_t *grown = realloc(exchange->body, len);
@@ -364,7 +365,7 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
         atomic_fetch_sub(&http->in_work, 1);
     exchange->admitted = false;
     if (exchange->body_charged > 0)
-        budget_give(&http->api.memory, exchange->body_charged);
+        budget_give(&http->api.bodies, exchange->body_charged);
     exchange->body_charged = 0;
     if (exchange->body_size > KEEP_BODY) {
         free(exchange->body);
@@ -442,7 +443,8 @@ struct http *http_start(int listen_fd, const struct options *options, struct she
     http->listen_fd = listen_fd;
     http->api.options = options;
     http->api.shelf = shelf;
-    atomic_init(&http->api.memory.left, options->decode_memory);
+    atomic_init(&http->api.bodies.left, LONG_BODIES * options->max_body);
+    atomic_init(&http->api.decoding.left, options->decode_memory);
     if (getrandom(&http->id_prefix, sizeof http->id_prefix, 0) != sizeof http->id_prefix)
         http->id_prefix = (uint32_t)getpid();
     // Signals are the main thread's; others inherit that they are blocked.

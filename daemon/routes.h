@@ -15,7 +15,8 @@ struct api {
     const struct options *options;
     struct shelf *shelf;
     struct access *access;
-    struct budget memory; // for bodies and decoded pictures of all requests
+    struct budget bodies;   // memory for long bodies of all requests
+    struct budget decoding; // memory for decoding
     atomic_bool draining;
 };
 
