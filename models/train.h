@@ -67,8 +67,4 @@ bool train_run(struct net *net, const struct dataset *data, const struct train_o
                train_listener *listener, void *arg, struct train_report *last,
                struct tnm_error *err) TNM_MUST_CHECK;
 
-// Correct answers of a set, by the forge's own arithmetic. 0 of 0 for an empty set.
-bool train_score(const struct net *net, const struct data_set *set, uint32_t threads,
-                 struct tnm_score *score, struct tnm_error *err) TNM_MUST_CHECK;
-
 #endif

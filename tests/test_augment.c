@@ -153,6 +153,7 @@ END_TEST
 Suite *augment_suite(void) {
     Suite *s = suite_create("augment");
     TCase *t = tcase_create("augment");
+    tcase_set_timeout(t, 120);
     tcase_add_test(t, of_strength_0_it_leaves_a_picture_as_it_is);
     tcase_add_test(t, the_same_seed_draws_the_same_and_another_something_else);
     tcase_add_loop_test(t, values_stay_within_0_and_1_at_any_size_and_strength, 0, 5);

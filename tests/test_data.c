@@ -280,7 +280,7 @@ Suite *data_suite(void) {
     Suite *s = suite_create("data");
     TCase *t = tcase_create("data");
     tcase_add_checked_fixture(t, setup, teardown);
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 120);
     tcase_add_test(t, idx_files_are_read_plain_and_gzipped);
     tcase_add_test(t, the_held_out_images_are_no_training_images_and_always_the_same);
     tcase_add_test(t, mnist_keeps_its_held_out_images);

@@ -77,6 +77,7 @@ END_TEST
 Suite *gemm_suite(void) {
     Suite *s = suite_create("gemm");
     TCase *t = tcase_create("gemm");
+    tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, every_form_agrees_with_double_precision, 0, 8);
     suite_add_tcase(s, t);
     return s;

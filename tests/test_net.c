@@ -181,6 +181,7 @@ END_TEST
 Suite *net_suite(void) {
     Suite *s = suite_create("net");
     TCase *t = tcase_create("net");
+    tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, a_network_is_a_chain_from_picture_to_logits);
     tcase_add_test(t, weights_are_drawn_by_he);

@@ -77,6 +77,7 @@ END_TEST
 Suite *rng_suite(void) {
     Suite *s = suite_create("rng");
     TCase *t = tcase_create("rng");
+    tcase_set_timeout(t, 120);
     tcase_add_test(t, the_generator_is_the_published_one);
     tcase_add_test(t, streams_of_a_seed_differ_and_repeat);
     tcase_add_test(t, below_is_even);

@@ -8,6 +8,7 @@
 
 #include "models/loss.h"
 #include "models/pass.h"
+#include "models/score.h"
 #include "models/train.h"
 #include "tests/random.h"
 #include "tests/scratch.h"
@@ -281,7 +282,7 @@ START_TEST(it_learns) {
     o.threads = 2;
     struct tnm_score before;
     struct tnm_error err;
-    ck_assert(train_score(&net, &data.set[DATA_VALIDATION], 1, &before, &err));
+    ck_assert(score_net(&net, &data.set[DATA_VALIDATION], 1, &before, &err));
     ck_assert_uint_lt(before.correct, 70);
     struct train_report last = train(&net, &data, &o);
     ck_assert_uint_ge(last.validation.correct, 95);
@@ -466,7 +467,7 @@ START_TEST(the_best_epoch_is_kept_where_asked) {
     o.rate = 0.3f; // jumps about
     o.schedule = TRAIN_CONSTANT;
     ck_assert_msg(train_run(&net, &data, &o, hear, &heard, NULL, &err), "%s", err.text);
-    ck_assert(train_score(&net, &data.set[DATA_VALIDATION], 2, &score, &err));
+    ck_assert(score_net(&net, &data.set[DATA_VALIDATION], 2, &score, &err));
     ck_assert_uint_eq(score.correct, heard.best);
     ck_assert_uint_ne(heard.best, heard.last); // or this shows nothing
     net_free(&net);
@@ -503,7 +504,7 @@ END_TEST
 Suite *train_suite(void) {
     Suite *s = suite_create("train");
     TCase *t = tcase_create("train");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, gradients_are_those_that_differences_give, 0,
                         sizeof shapes / sizeof *shapes);
     tcase_add_test(t, adam_is_the_published_one_with_decay_of_both_kinds);
