@@ -344,9 +344,8 @@ static void ramp(struct sheet *s, const struct raster_part *box, uint32_t chosen
         for (uint32_t x = box->x; x < box->x + box->width; x++) {
             size_t i = (size_t)y * s->full.width + x;
             uint32_t ink = smaller_of(s->ink[i], high);
-            s->ground[i] = ink > low && is_part(&s->full, chosen, x, y)
-                               ? (uint8_t)((ink - low) * 255 / (high - low))
-                               : 0;
+            bool inked = ink > low && is_part(&s->full, chosen, x, y);
+            s->ground[i] = (uint8_t)(inked ? (ink - low) * 255 / (high - low) : 0);
         }
 }
 

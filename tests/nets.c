@@ -59,7 +59,7 @@ void nets_matrix(struct tnm_matrix *out, uint32_t rows, uint32_t cols,
         for (uint32_t col = 0; col < cols; col++) {
             size_t at = (size_t)row * cols + col;
             keep[at] = !empty && !random_percent(r, weights->zeros);
-            code[at] = n_centroids > 0 ? (uint8_t)(random_bits(r) % n_centroids) : 0;
+            code[at] = (uint8_t)(n_centroids > 0 ? random_bits(r) % n_centroids : 0);
             w[at] = keep[at] ? random_float(r) : 0;
         }
     }
