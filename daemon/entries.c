@@ -85,30 +85,41 @@ void entries_remove(struct entries *entries, struct entry *entry) {
 
 // ---- Service -----------------------------------------------------------------------------------
 
-// Exchanges what serves under entry, and the active entry, in one go.
-static bool exchange(struct entries *entries, struct entry *entry, struct build *build,
-                     struct entry *active, struct tnm_error *err) {
+// Exchanges what serves under entry. Called with the lock held; the caller releases what is
+// returned after it, as unmapping takes time.
+static struct served *exchange(struct entries *entries, struct entry *entry, struct served *fresh) {
+    struct served *old = entry->served;
+    entry->served = fresh;
+    entries->generation++;
+    return old;
+}
+
+bool entries_publish(struct entries *entries, struct entry *entry, struct build *build,
+                     struct tnm_error *err) {
     struct served *fresh =
         slot_open(build, entry->tally, entry->name, entries->generation + 1, err);
     if (fresh == NULL)
         return false;
     pthread_mutex_lock(&entries->lock);
-    struct served *old = entry->served;
-    entry->served = fresh;
-    entries->active = active;
-    entries->generation++;
+    struct served *old = exchange(entries, entry, fresh);
+    entry->refused = (struct tnm_error){.code = TNM_OK};
+    entry->gone = false;
     pthread_mutex_unlock(&entries->lock);
-    shelf_release(old); // unmapping takes time, so not under the lock
+    shelf_release(old);
     return true;
 }
 
-bool entries_publish(struct entries *entries, struct entry *entry, struct build *build,
-                     struct tnm_error *err) {
-    return exchange(entries, entry, build, entries->active, err);
-}
-
 bool entries_activate(struct entries *entries, struct entry *entry, struct tnm_error *err) {
-    return exchange(entries, entry, slot_build(entry->served), entry, err);
+    struct served *fresh = slot_open(slot_build(entry->served), entry->tally, entry->name,
+                                     entries->generation + 1, err);
+    if (fresh == NULL)
+        return false;
+    pthread_mutex_lock(&entries->lock);
+    struct served *old = exchange(entries, entry, fresh);
+    entries->active = entry;
+    pthread_mutex_unlock(&entries->lock);
+    shelf_release(old);
+    return true;
 }
 
 void entries_mark(struct entries *entries, struct entry *entry, const struct tnm_error *refused,

@@ -43,8 +43,8 @@ struct entry *entries_add(struct entries *entries, const char *name, const struc
                           struct tnm_error *err);
 void entries_remove(struct entries *entries, struct entry *entry); // not the active one
 
-// Puts a build into service under the next generation, and takes what served out. Takes its own
-// hold of build. TNM_ENOMEM.
+// Puts a build into service under the next generation, takes what served out, and forgets what was
+// wrong with the file. Takes its own hold of build. TNM_ENOMEM.
 bool entries_publish(struct entries *entries, struct entry *entry, struct build *build,
                      struct tnm_error *err);
 

@@ -163,9 +163,9 @@ static enum outcome look_at_new(struct shelf *shelf, struct entry *entry, const 
     struct signature seen = folder_signature(s);
     bool ok = S_ISREG(s->st_mode) ? load(shelf, &entry, name, path, &is_new, &err)
                                   : tnm_fail(&err, TNM_EIO, "not a regular file");
-    if (ok) {
+    if (ok && !is_new) {
         entries_mark(&shelf->entries, entry, NULL, false);
-    } else {
+    } else if (!ok) {
         forget_path(&err, path);
         refuse(shelf, &entry, name, &err);
         // What the file cannot help may be otherwise next time.
