@@ -89,7 +89,7 @@ static bool check_matrices(const struct tnm_graph *graph, struct tnm_error *err)
         for (uint32_t k = 0; k < graph->node[i].n_weights; k++) {
             const struct tnm_matrix *m = &graph->node[i].w[k];
             if (!tnm_matrix_check_sizes(m, err) || !tnm_matrix_check_arrays(m, err))
-                return tnm_fail_in(err, "node %u (%s)", i, graph->node[i].name);
+                return tnm_fail_in(err, "node %u \"%s\"", i, graph->node[i].name);
         }
     return true;
 }
