@@ -76,7 +76,7 @@ PROGRAMS = $(BUILD)/tnm $(BUILD)/tnmd
 ##all: build tnm, tnmd and libtnm.a
 all: $(PROGRAMS) $(BUILD)/libtnm.a
 
-##run: install what is missing, build, and serve the models in models/ on $(LISTEN)
+##run: install what is missing, build, and serve models/ on LISTEN (127.0.0.1:8080)
 run: $(BUILD)/tnmd
 	$(BUILD)/tnmd --listen $(LISTEN) --models models
 
