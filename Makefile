@@ -5,14 +5,14 @@
 
 # The one list of Debian packages. run, check and their like install what is missing of it.
 PACKAGES = gcc g++ libc6-dev pkg-config check libmicrohttpd-dev libturbojpeg0-dev libpng-dev \
-    libexif-dev libjansson-dev libinih-dev zlib1g-dev libopenblas-dev
+    libexif-dev libjansson-dev libinih-dev libsystemd-dev zlib1g-dev libopenblas-dev
 PACKAGES_x86_64 = libsimde-dev
 PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
 # For check-arm64 on another machine; these stay out of every other target.
 PACKAGES_ARM64 = gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static \
     $(addsuffix :arm64,check libmicrohttpd-dev libturbojpeg0-dev libpng-dev libexif-dev \
-    libjansson-dev libinih-dev zlib1g-dev)
+    libjansson-dev libinih-dev libsystemd-dev zlib1g-dev)
 PACKAGES_ARMHF = gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
 
 # ---- Settings ------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(CFLAGS) $(HARDENING) -fPIE -ffp-contra
     -fno-math-errno -pthread $(WARNINGS) $(SANITIZE)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(LDFLAGS) $(SANITIZE)
 
-DAEMON_PACKAGES = libmicrohttpd jansson inih
+DAEMON_PACKAGES = libmicrohttpd jansson inih libsystemd
 PICTURE_PACKAGES = libturbojpeg libpng libexif
 FORGE_PACKAGES = jansson zlib $(if $(BLAS),openblas)
 flags = $$($(PKG_CONFIG) --cflags $1)
