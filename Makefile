@@ -127,10 +127,14 @@ $(BUILD)/libtnm.a: $(CORE)
 	$(AR) rcs $@ $^
 
 $(BUILD)/tnmd: $(DAEMON) $(BUILD)/libtnm.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,$(DAEMON_PACKAGES) $(PICTURE_PACKAGES)) -lm
+	$(CC) $(ALL_LDFLAGS) $(NO_TLS) -o $@ $^ $(call libs,$(DAEMON_PACKAGES) $(PICTURE_PACKAGES)) -lm
 
 $(BUILD)/tnm: $(FORGE) $(PICTURE) $(BUILD)/libtnm.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,$(FORGE_PACKAGES) $(PICTURE_PACKAGES)) -lm
+
+# What daemon/no_tls.c defines must be seen by the libraries.
+NO_TLS = -Wl,--export-dynamic-symbol=_gnutls_global_init_skip,--export-dynamic-symbol=gnutls_global_init \
+    -Wl,--export-dynamic-symbol=gnutls_global_deinit
 
 # The test runner links everything but the two main functions.
 $(BUILD)/check: $(TESTS) $(filter-out %/main.o,$(DAEMON) $(FORGE)) $(BUILD)/libtnm.a
