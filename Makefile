@@ -83,7 +83,8 @@ run: $(BUILD)/tnmd
 ##check: install what is missing, build, and run every test
 check: check-run
 
-check-run: $(BUILD)/check $(PROGRAMS)
+check-run: $(BUILD)/check $(PROGRAMS) $(if $(CROSS),,$(BUILD)/cxx)
+	$(if $(CROSS),,$(BUILD)/cxx tests/data/good/tiny.tnm)
 	TNM_BUILD=$(BUILD) TNM_EMULATOR="$(RUN)" $(RUN)$(BUILD)/check
 
 # ---- Packages ------------------------------------------------------------------------------------
@@ -141,6 +142,11 @@ $(BUILD)/check: $(TESTS) $(filter-out %/main.o,$(DAEMON) $(FORGE)) $(BUILD)/libt
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ \
 	    $(call libs,check $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) $(FORGE_PACKAGES)) -lm
 
+# The public interface from C++; natively only, as a cross C++ compiler would be one package more.
+$(BUILD)/cxx: tests/cxx.cc core/tnm.h $(BUILD)/libtnm.a
+	$(CXX) -std=c++11 -pedantic -I. $(CFLAGS) -fPIE $(filter-out -Wmissing-prototypes,$(WARNINGS)) \
+	    $(SANITIZE) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libtnm.a -lm
+
 # One line a suite: tests/test_NAME.c holds Suite *NAME_suite(void).
 $(BUILD)/suites.h: $(wildcard tests/test_*.c) | $(BUILD)/packages
 	@mkdir -p $(@D)
@@ -190,10 +196,18 @@ fuzz: $(patsubst tests/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz_*.c))
 	    $$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=3000 -print_final_stats=0 -verbosity=0 \
 	        $$f.corpus tests/data/good || exit 1; done
 
-$(BUILD)/fuzz/%: tests/%.c $(wildcard core/*.c core/kernels/*.c daemon/*.c) | $(BUILD)/packages
+FUZZ_CC = clang -std=c11 -D_GNU_SOURCE -I. -O1 -g -ffp-contract=off \
+    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_TWINS = $(if $(filter x86_64,$(MACHINE)),$(BUILD)/fuzz/neon_avx2.o)
+$(BUILD)/fuzz/neon_avx2.o: core/kernels/neon.c | $(BUILD)/packages
 	@mkdir -p $(@D)
-	clang -std=c11 -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined -o $@ \
-	    $(filter-out daemon/main.c,$(filter %.c,$^)) -pthread \
+	$(FUZZ_CC) -mavx2 -mfma -DTNM_AVX2 -c -o $@ $<
+
+$(BUILD)/fuzz/%: tests/%.c $(FUZZ_TWINS) $(wildcard core/*.c core/kernels/*.c daemon/*.c) \
+    | $(BUILD)/packages
+	@mkdir -p $(@D)
+	$(FUZZ_CC) -o $@ \
+	    $(filter-out daemon/main.c,$(filter %.c %.o,$^)) -pthread \
 	    $(call flags,$(DAEMON_PACKAGES) $(PICTURE_PACKAGES)) \
 	    $(call libs,$(DAEMON_PACKAGES) $(PICTURE_PACKAGES)) -lm
 
