@@ -215,15 +215,16 @@ static struct find best_at(struct sheet *s, uint32_t reach) {
     return best;
 }
 
-// Whether a longer reach saw more of the same mark, whose strokes were too wide for the shorter
-// one; or another that is much better.
+// Whether a longer reach saw more of the same mark, whose strokes are too wide for the shorter one;
+// or another mark that is much better.
 static bool sees_more(const struct sheet *s, const struct find *far, const struct find *near) {
     if (far->weight > 2 * near->weight)
         return true;
-    return near->weight > 0 && far->weight > 0 && tnm_mark_contains(&far->mark, &near->mark) &&
-           !tnm_mark_at_edge(&s->glance, &far->mark) &&
-           tnm_mark_darkness(&far->mark) > 0.8 * tnm_mark_darkness(&near->mark) &&
-           far->mark.ink > 1.2 * near->mark.ink;
+    uint32_t window = 2 * radius_of(s->glance.width, s->glance.height, near->reach) + 1;
+    return near->weight > 0 && far->weight > 0.9 * near->weight &&
+           tnm_mark_contains(&far->mark, &near->mark) &&
+           !tnm_mark_at_edge(&s->glance, &far->mark) && far->mark.ink > 1.03 * near->mark.ink &&
+           2 * tnm_mark_stroke(&far->mark) > window;
 }
 
 // A hole in a dark mark is a light mark by itself, and the other way round; the mark is the outer

@@ -136,14 +136,19 @@ uint32_t tnm_mark_length(const struct tnm_mark *mark) {
     return larger_of(width_of(mark), height_of(mark));
 }
 
+double tnm_mark_stroke(const struct tnm_mark *mark) {
+    return 2.0 * mark->pixels / mark->rim;
+}
+
 bool tnm_mark_at_edge(const struct tnm_marks *m, const struct tnm_mark *mark) {
     return mark->left == 0 || mark->top == 0 || mark->right + 1u == m->width ||
            mark->bottom + 1u == m->height;
 }
 
 bool tnm_mark_contains(const struct tnm_mark *outer, const struct tnm_mark *inner) {
-    return outer->left <= inner->left && outer->top <= inner->top && outer->right >= inner->right &&
-           outer->bottom >= inner->bottom;
+    uint32_t slack = 1 + tnm_mark_length(outer) / 32;
+    return outer->left <= inner->left + slack && outer->top <= inner->top + slack &&
+           outer->right + slack >= inner->right && outer->bottom + slack >= inner->bottom;
 }
 
 uint32_t tnm_mark_gap(const struct tnm_mark *a, const struct tnm_mark *b) {

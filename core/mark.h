@@ -44,8 +44,10 @@ double tnm_mark_weight(const struct tnm_marks *marks, const struct tnm_mark *mar
 
 double tnm_mark_darkness(const struct tnm_mark *mark); // the mean
 uint32_t tnm_mark_length(const struct tnm_mark *mark); // the longer side of its box
+double tnm_mark_stroke(const struct tnm_mark *mark);   // how wide its strokes are, about
 bool tnm_mark_at_edge(const struct tnm_marks *marks, const struct tnm_mark *mark);
-bool tnm_mark_contains(const struct tnm_mark *outer, const struct tnm_mark *inner); // the boxes
+bool tnm_mark_contains(const struct tnm_mark *outer,
+                       const struct tnm_mark *inner); // boxes, by and large
 
 // How far apart the boxes of two marks are, in pixels; 0 where they overlap.
 uint32_t tnm_mark_gap(const struct tnm_mark *a, const struct tnm_mark *b);
