@@ -109,6 +109,8 @@ uint64_t tnm_layout_bound(const struct tnm_use *use) {
 
 static void *take(struct tnm_layout *layout, uint64_t bytes) {
     size_t i = 0;
+    if (bytes > SIZE_MAX / 2)
+        return NULL;
     while (layout->owned[i] != NULL)
         i++;
     assert(i < sizeof layout->owned / sizeof *layout->owned);
@@ -232,7 +234,7 @@ static bool make_rows(struct tnm_layout *layout, const struct tnm_use *use, stru
         records = take(layout, bytes);
         layout->rows = (struct tnm_rows){n_groups, wide, group, records};
         if (records != NULL) {
-            memset(records, 0, bytes);
+            memset(records, 0, (size_t)bytes);
             fill_records(layout, records, use, e);
         }
     }

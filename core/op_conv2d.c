@@ -6,11 +6,11 @@
 // one fixed distance. For a stride s the pixels are sorted by their place modulo s into a plane for
 // each such phase that a window element can fall on; then every stride runs as stride 1 does. A
 // convolution without padding and stride reads its input where it lies.
-#include "core/op.h"
+#include "core/op_conv2d.h"
 
 #include "core/error.h"
 #include "core/layout.h"
-#include "core/op_conv2d.h"
+#include "core/op.h"
 
 #include <string.h>
 

@@ -22,22 +22,31 @@ INLINE const float *at_offset(const float *x, size_t bytes) {
 
 // ---- One input, rows ----------------------------------------------------------------------------
 
-INLINE float32x4_t four_at(const float *x, size_t a, size_t b, size_t c, size_t d) {
-    float32x4_t v = vld1q_dup_f32(at_offset(x, a));
-    v = vld1q_lane_f32(at_offset(x, b), v, 1);
-    v = vld1q_lane_f32(at_offset(x, c), v, 2);
-    return vld1q_lane_f32(at_offset(x, d), v, 3);
+// Four byte offsets.
+struct four {
+    size_t a, b, c, d;
+};
+
+INLINE struct four unpack(const uint16_t offset[4]) {
+    uint64_t all; // one load for four
+    memcpy(&all, offset, sizeof all);
+    return (struct four){(size_t)(all & 0xffff), (size_t)(all >> 16 & 0xffff),
+                         (size_t)(all >> 32 & 0xffff), (size_t)(all >> 48)};
+}
+
+INLINE float32x4_t four_at(const float *x, struct four at) {
+    float32x4_t v = vld1q_dup_f32(at_offset(x, at.a));
+    v = vld1q_lane_f32(at_offset(x, at.b), v, 1);
+    v = vld1q_lane_f32(at_offset(x, at.c), v, 2);
+    return vld1q_lane_f32(at_offset(x, at.d), v, 3);
 }
 
 // The elements that record k of four rows asks for.
 INLINE float32x4_t record_inputs(const void *records, bool wide, uint32_t k, const float *x) {
-    if (wide) {
-        const uint32_t *offset = ((const struct tnm_record32 *)records)[k].offset;
-        return four_at(x, offset[0], offset[1], offset[2], offset[3]);
-    }
-    uint64_t offset; // one load for four
-    memcpy(&offset, ((const struct tnm_record16 *)records)[k].offset, sizeof offset);
-    return four_at(x, offset & 0xffff, offset >> 16 & 0xffff, offset >> 32 & 0xffff, offset >> 48);
+    if (!wide)
+        return four_at(x, unpack(((const struct tnm_record16 *)records)[k].offset));
+    const uint32_t *offset = ((const struct tnm_record32 *)records)[k].offset;
+    return four_at(x, (struct four){offset[0], offset[1], offset[2], offset[3]});
 }
 
 INLINE float32x4_t record_weights(const void *records, bool wide, uint32_t k) {
@@ -98,15 +107,12 @@ INLINE float *slot(float *sum, size_t bytes) {
 
 // The four rows of a record are distinct, so that all may be read before one is written.
 INLINE void scatter_record(const struct tnm_column_record *record, float32x4_t x, float *sum) {
-    uint64_t offset;
-    memcpy(&offset, record->offset, sizeof offset);
-    size_t a = offset & 0xffff, b = offset >> 16 & 0xffff, c = offset >> 32 & 0xffff;
-    size_t d = offset >> 48;
-    float32x4_t v = vaddq_f32(four_at(sum, a, b, c, d), vmulq_f32(vld1q_f32(record->weight), x));
-    vst1q_lane_f32(slot(sum, a), v, 0);
-    vst1q_lane_f32(slot(sum, b), v, 1);
-    vst1q_lane_f32(slot(sum, c), v, 2);
-    vst1q_lane_f32(slot(sum, d), v, 3);
+    struct four at = unpack(record->offset);
+    float32x4_t v = vaddq_f32(four_at(sum, at), vmulq_f32(vld1q_f32(record->weight), x));
+    vst1q_lane_f32(slot(sum, at.a), v, 0);
+    vst1q_lane_f32(slot(sum, at.b), v, 1);
+    vst1q_lane_f32(slot(sum, at.c), v, 2);
+    vst1q_lane_f32(slot(sum, at.d), v, 3);
 }
 
 static void clamp_all(const float *from, uint32_t n, float *y, struct tnm_clamp to) {
@@ -147,7 +153,8 @@ INLINE struct square load_square(const float *w, size_t pitch) {
 }
 
 INLINE float32x4_t load_column(const float *w, size_t pitch) {
-    return four_at(w, 0, pitch * sizeof *w, 2 * pitch * sizeof *w, 3 * pitch * sizeof *w);
+    pitch *= sizeof *w;
+    return four_at(w, (struct four){0, pitch, 2 * pitch, 3 * pitch});
 }
 
 // 4 * quads rows. Blocks of four columns whose inputs are all 0 are not even loaded.
