@@ -306,7 +306,7 @@ bool tnm_layout_make(struct tnm_layout *out, const struct tnm_use *use, struct t
         if (ok && has_columns(use)) {
             ok = make_columns(out, use, &e);
             out->kernel = "scatter";
-            out->most_active = use->matrix->cols / 2;
+            out->most_active = use->matrix->cols / 5 * 2;
         }
     }
     entries_free(&e);
