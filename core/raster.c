@@ -108,7 +108,8 @@ void tnm_raster_resize(const struct tnm_pixels *picture, const struct raster_par
 
 // ---- Means -------------------------------------------------------------------------------------
 
-// Rounds sum / count by a multiplication: exact for counts up to 201 * 201 and sums of bytes.
+// sum / count, rounded, by a multiplication with 2^40 / count, rounded up: exact for sums of up to
+// 201 * 201 bytes, halves included.
 static uint8_t rounded(uint32_t sum, uint64_t reciprocal) {
     return (uint8_t)((sum * reciprocal + (1ull << 39)) >> 40);
 }
@@ -136,7 +137,7 @@ static void mean_row(const uint32_t *sum, uint32_t width, uint32_t radius, uint3
             run -= sum[x - radius - 1], n--;
         if (n != counted) {
             counted = n;
-            reciprocal = (1ull << 40) / (n * n_rows);
+            reciprocal = (1ull << 40) / (n * n_rows) + 1;
         }
         to[x] = rounded(run, reciprocal);
     }
