@@ -5,10 +5,14 @@
 #include "core/error.h"
 
 #include <assert.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64 };
+enum {
+    ALIGNMENT = 64,
+    CACHED_LAYER = 2 << 20, // bytes of records: the last-level cache of a Pi 5; a Pi 4 has half
+};
 
 // ---- Entries of a row ---------------------------------------------------------------------------
 
@@ -17,6 +21,7 @@ struct entries {
     uint32_t n;
     uint32_t *col; // (most entries of a row)
     float *value;
+    size_t *entry; // csr*: its number in the matrix
 };
 
 // IEEE binary16 to f32, exact.
@@ -38,7 +43,8 @@ static float dense_value(const struct tnm_matrix *m, size_t at) {
     return m->dense32 != NULL ? m->dense32[at] : from_half(m->dense16[at]);
 }
 
-static void add_entry(struct entries *e, uint32_t col, float value) {
+static void add_entry(struct entries *e, uint32_t col, float value, size_t entry) {
+    e->entry[e->n] = entry;
     e->col[e->n] = col;
     e->value[e->n] = value;
     e->n += value != 0;
@@ -48,10 +54,10 @@ static void read_row(const struct tnm_matrix *m, uint32_t row, struct entries *e
     e->n = 0;
     if (m->encoding == TNM_DENSE)
         for (uint32_t c = 0; c < m->cols; c++)
-            add_entry(e, c, dense_value(m, (size_t)row * m->cols + c));
+            add_entry(e, c, dense_value(m, (size_t)row * m->cols + c), 0);
     else
         for (size_t k = m->row_start[row]; k < m->row_start[row + 1]; k++)
-            add_entry(e, tnm_matrix_col(m, k), tnm_matrix_value(m, k));
+            add_entry(e, tnm_matrix_col(m, k), tnm_matrix_value(m, k), k);
 }
 
 static uint32_t stored_in_row(const struct tnm_matrix *m, uint32_t row) {
@@ -70,12 +76,14 @@ static bool entries_init(struct entries *e, const struct tnm_matrix *m) {
     size_t n = (size_t)longest_row(m) + 1;
     e->col = malloc(n * sizeof *e->col);
     e->value = malloc(n * sizeof *e->value);
-    return e->col != NULL && e->value != NULL;
+    e->entry = malloc(n * sizeof *e->entry);
+    return e->col != NULL && e->value != NULL && e->entry != NULL;
 }
 
 static void entries_free(struct entries *e) {
     free(e->col);
     free(e->value);
+    free(e->entry);
 }
 
 // ---- Choosing -----------------------------------------------------------------------------------
@@ -98,11 +106,12 @@ uint64_t tnm_layout_bound(const struct tnm_use *use) {
         return bytes + (m->dense32 != NULL ? 0 : all * sizeof(float)) + 2 * ALIGNMENT;
     // A group is as long as its longest row, which is no longer than any row of the group before.
     uint64_t records = m->nonzeros / 4 + m->cols + 1, groups = m->rows / 4 + 1;
-    bytes += records * sizeof(struct tnm_record32) + groups * sizeof(struct tnm_group);
+    bytes += sizeof(float[256]) + records * sizeof(struct tnm_record32) +
+             groups * sizeof(struct tnm_group);
     if (has_columns(use))
         bytes += (m->nonzeros / TNM_SCATTER + m->cols) * sizeof(struct tnm_column_record) +
                  sizeof(uint32_t) * ((uint64_t)m->cols + 1);
-    return bytes + 4 * ALIGNMENT;
+    return bytes + 6 * ALIGNMENT;
 }
 
 // ---- Taking memory ------------------------------------------------------------------------------
@@ -111,8 +120,9 @@ static void *take(struct tnm_layout *layout, uint64_t bytes) {
     size_t i = 0;
     if (bytes > SIZE_MAX / 2)
         return NULL;
-    while (layout->owned[i] != NULL)
+    while (i < sizeof layout->owned / sizeof *layout->owned && layout->owned[i] != NULL)
         i++;
+    assert(i < sizeof layout->owned / sizeof *layout->owned);
     assert(i < sizeof layout->owned / sizeof *layout->owned);
     size_t rounded = (size_t)(bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     rounded += rounded == 0 ? ALIGNMENT : 0;
@@ -178,36 +188,66 @@ static uint64_t make_groups(struct tnm_group *group, const struct row_length *so
     return records;
 }
 
-static void put_record(void *records, bool wide, uint64_t k, uint32_t lane, uint32_t element,
-                       float value) {
-    if (wide) {
-        struct tnm_record32 *record = (struct tnm_record32 *)records + k;
-        record->offset[lane] = element * (uint32_t)sizeof(float);
-        record->weight[lane] = value;
-    } else {
-        struct tnm_record16 *record = (struct tnm_record16 *)records + k;
-        record->offset[lane] = (uint16_t)(element * sizeof(float));
-        record->weight[lane] = value;
-    }
-}
-
 static uint32_t element_of(const struct tnm_use *use, uint32_t row, uint32_t col) {
     return use->element != NULL ? use->element(use->context, row, col) : col;
 }
 
-static void fill_records(struct tnm_layout *layout, void *records, const struct tnm_use *use,
+static void put_record(const struct tnm_rows *rows, uint64_t k, uint32_t lane, uint32_t element,
+                       float value, uint32_t code) {
+    uint32_t offset = element * (uint32_t)sizeof(float);
+    void *records = (void *)rows->record; // ours to fill
+    if (rows->form == TNM_RECORD16) {
+        struct tnm_record16 *record = (struct tnm_record16 *)records + k;
+        record->offset[lane] = (uint16_t)offset;
+        record->weight[lane] = value;
+    } else if (rows->form == TNM_RECORD32) {
+        struct tnm_record32 *record = (struct tnm_record32 *)records + k;
+        record->offset[lane] = offset;
+        record->weight[lane] = value;
+    } else {
+        struct tnm_record_code *record = (struct tnm_record_code *)records + k;
+        record->offset[lane] = (uint16_t)offset;
+        record->code[lane] = (uint8_t)code;
+    }
+}
+
+// Rows of a group that have run out, and rows that are missing, get element 0 times 0.
+static void fill_records(const struct tnm_rows *rows, const struct tnm_use *use,
                          struct entries *e) {
+    const struct tnm_matrix *m = use->matrix;
     uint64_t first = 0;
-    for (uint32_t g = 0; g < layout->rows.n_groups; g++) {
-        const struct tnm_group *group = &layout->rows.group[g];
-        for (uint32_t i = 0; i < group->n_rows; i++) {
-            read_row(use->matrix, group->row[i], e);
+    for (uint32_t g = 0; g < rows->n_groups; g++) {
+        const struct tnm_group *group = &rows->group[g];
+        for (uint32_t i = 0; i < 4; i++) {
+            e->n = 0;
+            if (i < group->n_rows)
+                read_row(m, group->row[i], e);
             for (uint32_t k = 0; k < e->n; k++)
-                put_record(records, layout->rows.wide, first + k, i,
-                           element_of(use, group->row[i], e->col[k]), e->value[k]);
+                put_record(rows, first + k, i, element_of(use, group->row[i], e->col[k]),
+                           e->value[k],
+                           rows->codebook != NULL ? tnm_matrix_code(m, e->entry[k]) : 0);
+            for (uint32_t k = e->n; k < group->n_records; k++)
+                put_record(rows, first + k, i, 0, 0, m->n_centroids);
         }
         first += group->n_records;
     }
+}
+
+// One code must be left for 0.
+static enum tnm_record_form choose_form(const struct tnm_matrix *m, bool wide) {
+    if (wide)
+        return TNM_RECORD32;
+    bool codes = m->encoding == TNM_CSR_CODEBOOK && m->n_centroids < 256;
+    bool large = m->nonzeros / 4 * sizeof(struct tnm_record16) > CACHED_LAYER;
+    return codes && large ? TNM_RECORD_CODE : TNM_RECORD16;
+}
+
+static bool make_codebook(struct tnm_layout *layout, const struct tnm_matrix *m) {
+    float *codebook = take(layout, sizeof(float[256]));
+    for (uint32_t i = 0; codebook != NULL && i < 256; i++)
+        codebook[i] = i < m->n_centroids ? m->codebook[i] : 0;
+    layout->rows.codebook = codebook;
+    return codebook != NULL;
 }
 
 // Lengths of all rows, longest first; whether some element is beyond 16 bits of byte offset.
@@ -227,19 +267,22 @@ static bool make_rows(struct tnm_layout *layout, const struct tnm_use *use, stru
     uint32_t n_rows = use->matrix->rows, n_groups = (n_rows + 3) / 4;
     struct row_length *length = malloc(n_rows * sizeof *length);
     struct tnm_group *group = take(layout, (uint64_t)n_groups * sizeof *group);
-    void *records = NULL;
-    if (length != NULL && group != NULL) {
+    struct tnm_rows *rows = &layout->rows;
+    bool ok = length != NULL && group != NULL;
+    if (ok) {
         bool wide = measure_rows(length, use, e);
-        uint64_t bytes = make_groups(group, length, use->matrix) * tnm_record_bytes(wide);
-        records = take(layout, bytes);
-        layout->rows = (struct tnm_rows){n_groups, wide, group, records};
-        if (records != NULL) {
-            memset(records, 0, (size_t)bytes);
-            fill_records(layout, records, use, e);
-        }
+        uint64_t records = make_groups(group, length, use->matrix);
+        *rows = (struct tnm_rows){.n_groups = n_groups, .group = group};
+        rows->form = choose_form(use->matrix, wide);
+        rows->record = take(layout, records * tnm_record_bytes(rows->form));
+        ok = rows->record != NULL;
     }
+    if (ok && rows->form == TNM_RECORD_CODE)
+        ok = make_codebook(layout, use->matrix);
+    if (ok)
+        fill_records(rows, use, e);
     free(length);
-    return records != NULL;
+    return ok;
 }
 
 // ---- Columns ------------------------------------------------------------------------------------

@@ -2,18 +2,19 @@
 // A weight matrix in the form that its kernels read, built once when a model is opened.
 //
 // Which form is decided by shape and density alone, so that a model runs the same way everywhere:
-//   - linear, more than 7 of 20 weights not zero: dense, in place where the file holds f32. A
-//   gather
-//     costs about three times what a dense multiply-add does.
+//   - linear, more than 7 of 20 weights not zero: dense, in place where the file holds f32: a
+//     gather costs about three times what a dense multiply-add does.
 //   - else rows for gathering; many inputs and convolutions read these too.
 //   - linear on the graph's own input: columns for scattering besides, taken while at most two in
 //     five inputs are not 0. Pictures are mostly black; hidden layers behind a relu are not empty
-//     enough to pay for the stores. (Measured on x86-64, 94 % zeros: scatter takes as long as gather
-//     at a third of 784 x 300 active, at half of 1024 x 1024, at 0.3 of 300 x 100.)
+//     enough to pay for the stores. (Measured on x86-64, 94 % zeros: scatter takes as long as
+//     gather at a third of 784 x 300 active, at half of 1024 x 1024, at 0.3 of 300 x 100.)
 //
-// Weights are spread out to f32 here, 6 bytes an entry with its index. Codes looked up while
-// running would take 3, but then four table loads join each four loads of x, which only pays where
-// the layer comes from memory rather than from a cache. See rows_code_bytes in layout.c.
+// Shared weights are spread out to f32, 6 bytes an entry with its offset, while the layer fits a
+// Pi's caches; beyond that rows keep codes, 3 bytes an entry, looked up in the codebook while
+// running. A lookup is one more load for each load of x: dear from a cache, cheap beside memory.
+// (Measured on x86-64, gather, ns an entry, f32 against codes: 0.23 and 0.37 up to 6 MB, within the
+// cache; 0.69 and 0.39 at 13 MB, beyond it.)
 #ifndef TNM_LAYOUT_H
 #define TNM_LAYOUT_H
 
@@ -27,7 +28,7 @@ struct tnm_layout {
     struct tnm_columns columns;
     uint32_t most_active; // columns: beyond so many inputs that are not 0, gather
     size_t bytes;         // held by this layout
-    void *owned[5];       // rows: groups, records; columns: starts, records, bias
+    void *owned[6];       // rows: groups, records, codebook; columns: starts, records, bias
 };
 
 // How a matrix is used.

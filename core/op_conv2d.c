@@ -202,7 +202,8 @@ static void run_one(const struct tnm_plan_step *step, const struct tnm_call *cal
     bool gaps = p->pitch != out->dim[2];
     for (uint32_t i = 0; i < group->n_rows; i++)
         y[i] = gaps ? run + i * n : call->out + group->row[i] * plane;
-    call->kernels->rows_many(group, record, step->layout->rows.wide, x, 1, n, y, step->clamp);
+    struct tnm_span pixels = {x, 1, n};
+    call->kernels->rows_many(&step->layout->rows, group, record, &pixels, y, step->clamp);
     for (uint32_t i = 0; gaps && i < group->n_rows; i++)
         for (uint32_t r = 0; r < out->dim[1]; r++)
             memcpy(call->out + group->row[i] * plane + (size_t)r * out->dim[2],
@@ -219,8 +220,8 @@ static void run_many(const struct tnm_plan_step *step, const struct tnm_call *ca
         float *y[4] = {NULL};
         for (uint32_t i = 0; i < group->n_rows; i++)
             y[i] = call->out + ((size_t)group->row[i] * out->dim[1] + r) * n;
-        call->kernels->rows_many(group, record, step->layout->rows.wide,
-                                 x + (size_t)r * p->pitch * lanes, lanes, n, y, step->clamp);
+        struct tnm_span pixels = {x + (size_t)r * p->pitch * lanes, lanes, n};
+        call->kernels->rows_many(&step->layout->rows, group, record, &pixels, y, step->clamp);
     }
 }
 
@@ -234,7 +235,7 @@ static void conv_run(const struct tnm_plan_step *step, const struct tnm_call *ca
     for (uint32_t g = 0; g < rows->n_groups; g++) {
         const struct tnm_group *group = &rows->group[g];
         (call->lanes == 1 ? run_one : run_many)(step, call, x, &p, group, record);
-        record += group->n_records * tnm_record_bytes(rows->wide);
+        record += group->n_records * tnm_record_bytes(rows->form);
     }
 }
 

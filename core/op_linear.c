@@ -53,14 +53,14 @@ static void run_columns(const struct tnm_plan_step *step, const struct tnm_call 
 static void run_rows_many(const struct tnm_plan_step *step, const struct tnm_call *call) {
     const struct tnm_rows *rows = &step->layout->rows;
     const char *record = rows->record;
+    struct tnm_span x = {call->in[0], call->lanes, call->lanes};
     for (uint32_t g = 0; g < rows->n_groups; g++) {
         const struct tnm_group *group = &rows->group[g];
         float *y[4] = {NULL};
         for (uint32_t i = 0; i < group->n_rows; i++)
             y[i] = call->out + group->row[i] * call->lanes;
-        call->kernels->rows_many(group, record, rows->wide, call->in[0], call->lanes, call->lanes,
-                                 y, step->clamp);
-        record += group->n_records * tnm_record_bytes(rows->wide);
+        call->kernels->rows_many(rows, group, record, &x, y, step->clamp);
+        record += group->n_records * tnm_record_bytes(rows->form);
     }
 }
 

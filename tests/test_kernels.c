@@ -70,7 +70,7 @@ static uint64_t count_records(const struct tnm_rows *rows) {
 
 static void guard_rows(struct weights *w) {
     w->rows = w->layout.rows;
-    w->record_len = count_records(&w->rows) * tnm_record_bytes(w->rows.wide);
+    w->record_len = count_records(&w->rows) * tnm_record_bytes(w->rows.form);
     w->rows.group = guard_copy(w->rows.group, w->rows.n_groups * sizeof *w->rows.group);
     w->rows.record = guard_copy(w->rows.record, w->record_len);
 }
@@ -201,33 +201,60 @@ static bool check_one(const struct tnm_kernels *table, int way, const struct wei
     return true;
 }
 
+static void check_all_ways(const struct weights *w, struct tnm_clamp to, struct randomness *r) {
+    uint32_t rows = w->matrix.rows, cols = w->matrix.cols;
+    float *x = guard_high(cols * sizeof *x), *scalar = calloc(rows, sizeof *scalar);
+    struct nets_value *want = calloc(rows, sizeof *want);
+    random_fill(r, x, cols, random_between(r, 0, 10) * 10);
+    struct tnm_kernels table[MAX_TABLES];
+    unsigned n = tables(table), ways = 0;
+    uint32_t *blocks = calloc(cols, sizeof *blocks);
+    if (w->dense.w != NULL)
+        table[0].dense(&w->dense, x, blocks, scalar, to);
+    else
+        table[0].gather(&w->rows, x, scalar, to);
+    reference(w, x, 1, to, want);
+    nets_compare(scalar, want, rows, "scalar");
+    for (unsigned i = 0; i < n; i++)
+        for (int way = 0; way < 3; way++)
+            ways += check_one(&table[i], way, w, x, scalar, to);
+    ck_assert_uint_ge(ways, n);
+    free(blocks);
+    free(want);
+    free(scalar);
+    guard_free(x, cols * sizeof *x);
+}
+
 START_TEST(one_input_is_right_and_the_same_in_every_table) {
     struct randomness r;
     random_start(&r, (uint64_t)_i);
     uint32_t rows = random_between(&r, 1, 60), cols = random_between(&r, 1, 130);
     struct weights w = {0};
     make_weights(&w, &forms[_i % N_FORMS], rows, cols, &r);
-    float *x = guard_high(cols * sizeof *x), *scalar = calloc(rows, sizeof *scalar);
-    struct nets_value *want = calloc(rows, sizeof *want);
-    struct tnm_clamp to = limits[_i % 3];
-    random_fill(&r, x, cols, random_between(&r, 0, 10) * 10);
-    struct tnm_kernels table[MAX_TABLES];
-    unsigned n = tables(table), ways = 0;
-    uint32_t *blocks = calloc(cols, sizeof *blocks);
-    if (w.dense.w != NULL)
-        table[0].dense(&w.dense, x, blocks, scalar, to);
-    else
-        table[0].gather(&w.rows, x, scalar, to);
-    reference(&w, x, 1, to, want);
-    nets_compare(scalar, want, rows, "scalar");
-    for (unsigned i = 0; i < n; i++)
-        for (int way = 0; way < 3; way++)
-            ways += check_one(&table[i], way, &w, x, scalar, to);
-    ck_assert_uint_ge(ways, n);
-    free(blocks);
-    free(want);
-    free(scalar);
-    guard_free(x, cols * sizeof *x);
+    check_all_ways(&w, limits[_i % 3], &r);
+    free_weights(&w);
+}
+END_TEST
+
+// Beyond a cache's size shared weights stay codes, where one of 256 is left for 0; indices beyond
+// 16 bits of byte offset take 32.
+static const struct {
+    uint32_t rows, cols, bits;
+    enum tnm_record_form form;
+} large[] = {{760, 1500, 5, TNM_RECORD_CODE},
+             {760, 1500, 8, TNM_RECORD16},
+             {760, 1500, 1, TNM_RECORD_CODE},
+             {9, 16384, 5, TNM_RECORD16},
+             {9, 16385, 5, TNM_RECORD32}};
+
+START_TEST(large_layers_take_the_form_for_their_size) {
+    struct randomness r;
+    random_start(&r, 400 + (uint64_t)_i);
+    struct nets_weights form = {TNM_CSR_CODEBOOK, large[_i].bits, 66, false};
+    struct weights w = {0};
+    make_weights(&w, &form, large[_i].rows, large[_i].cols, &r);
+    ck_assert_int_eq(w.rows.form, large[_i].form);
+    check_all_ways(&w, limits[0], &r);
     free_weights(&w);
 }
 END_TEST
@@ -269,8 +296,8 @@ static void run_many(const struct tnm_kernels *table, const struct weights *w, c
         float *row[4] = {NULL};
         for (uint32_t i = 0; i < group->n_rows; i++)
             row[i] = y + group->row[i] * lanes;
-        table->rows_many(group, record, w->rows.wide, x, lanes, lanes, row, to);
-        record += group->n_records * tnm_record_bytes(w->rows.wide);
+        table->rows_many(&w->rows, group, record, &(struct tnm_span){x, lanes, lanes}, row, to);
+        record += group->n_records * tnm_record_bytes(w->rows.form);
     }
 }
 
@@ -326,9 +353,10 @@ START_TEST(any_number_of_columns_is_the_same_in_every_table) {
     }
     struct tnm_kernels table[MAX_TABLES];
     unsigned n_tables = tables(table);
-    table[0].rows_many(w.rows.group, w.rows.record, w.rows.wide, x, 1, n, want, limits[0]);
+    struct tnm_span span = {x, 1, n};
+    table[0].rows_many(&w.rows, w.rows.group, w.rows.record, &span, want, limits[0]);
     for (unsigned t = 1; t < n_tables; t++) {
-        table[t].rows_many(w.rows.group, w.rows.record, w.rows.wide, x, 1, n, got, limits[0]);
+        table[t].rows_many(&w.rows, w.rows.group, w.rows.record, &span, got, limits[0]);
         for (int i = 0; i < 4; i++)
             same_bits(got[i], want[i], n, table[t].name);
     }
@@ -337,6 +365,36 @@ START_TEST(any_number_of_columns_is_the_same_in_every_table) {
         guard_free(got[i], y_len);
     }
     guard_free(x, x_len);
+    free_weights(&w);
+}
+END_TEST
+
+START_TEST(many_inputs_of_a_large_layer_are_the_same_in_every_table) {
+    struct randomness r;
+    random_start(&r, 3000);
+    struct nets_weights form = {TNM_CSR_CODEBOOK, 6, 66, false};
+    struct weights w = {0};
+    make_weights(&w, &form, 760, 1500, &r);
+    ck_assert_int_eq(w.rows.form, TNM_RECORD_CODE);
+    float *x = malloc(1500 * 8 * sizeof *x), *y[2];
+    random_fill(&r, x, 1500 * 8, 50);
+    struct tnm_kernels table[MAX_TABLES];
+    unsigned n = tables(table);
+    for (unsigned i = 0; i < n; i++) {
+        y[i > 0] = guard_high(760 * 8 * sizeof(float));
+        run_many(&table[i], &w, x, 8, y[i > 0], limits[1]);
+        same_bits(y[i > 0], y[0], 760 * 8, table[i].name);
+        if (i > 0)
+            guard_free(y[1], 760 * 8 * sizeof(float));
+    }
+    float alone[760], lane[1500];
+    for (int c = 0; c < 1500; c++)
+        lane[c] = x[c * 8 + 3];
+    table[0].gather(&w.rows, lane, alone, limits[1]);
+    for (int i = 0; i < 760; i++)
+        ck_assert(alone[i] == y[0][i * 8 + 3]);
+    guard_free(y[0], 760 * 8 * sizeof(float));
+    free(x);
     free_weights(&w);
 }
 END_TEST
@@ -351,9 +409,12 @@ Suite *kernels_suite(void) {
     TCase *sums = tcase_create("sums");
     tcase_set_timeout(sums, 60);
     tcase_add_loop_test(sums, one_input_is_right_and_the_same_in_every_table, 0, 90);
+    tcase_add_loop_test(sums, large_layers_take_the_form_for_their_size, 0,
+                        sizeof large / sizeof *large);
     tcase_add_loop_test(sums, active_inputs_are_all_found_in_order, 0, 11);
     tcase_add_loop_test(sums, many_inputs_are_right_and_the_same_in_every_table, 0, 72);
     tcase_add_loop_test(sums, any_number_of_columns_is_the_same_in_every_table, 0, 70);
+    tcase_add_test(sums, many_inputs_of_a_large_layer_are_the_same_in_every_table);
     suite_add_tcase(suite, sums);
     return suite;
 }

@@ -49,6 +49,13 @@ struct tnm_record32 { // where an offset would not fit 16 bits
     float weight[4];
 };
 
+struct tnm_record_code { // shared weights: codebook[code]
+    uint16_t offset[4];
+    uint8_t code[4];
+};
+
+enum tnm_record_form { TNM_RECORD16, TNM_RECORD32, TNM_RECORD_CODE };
+
 struct tnm_group {
     float bias[4]; // never -0
     uint32_t row[4];
@@ -58,9 +65,10 @@ struct tnm_group {
 
 struct tnm_rows {
     uint32_t n_groups;
-    bool wide;                     // record32
+    enum tnm_record_form form;
     const struct tnm_group *group; // (n_groups)
     const void *record;
+    const float *codebook; // TNM_RECORD_CODE; rows that have run out hold a code that stands for 0
 };
 
 // ---- Columns: for visiting only the inputs that are not 0 ---------------------------------------
@@ -99,6 +107,14 @@ struct tnm_dense {
     const float *bias; // (rows), never -0
 };
 
+// ---- Many columns -------------------------------------------------------------------------------
+
+// n columns side by side: element e of column j is at[e * stride + j].
+struct tnm_span {
+    const float *at;
+    size_t stride, n;
+};
+
 // ---- The table ----------------------------------------------------------------------------------
 
 struct tnm_kernels {
@@ -119,11 +135,11 @@ struct tnm_kernels {
     void (*dense)(const struct tnm_dense *w, const float *x, uint32_t *blocks, float *y,
                   struct tnm_clamp to);
 
-    // One group of rows for n columns side by side: y[i][j] for i < n_rows, j < n is row i of the
-    // group times x[offset / 4 * stride + j]. For many inputs n = stride = lanes; for a convolution
-    // n runs over pixels and lanes, and offsets are those of a window's elements in the plane.
-    void (*rows_many)(const struct tnm_group *group, const void *record, bool wide, const float *x,
-                      size_t stride, size_t n, float *const y[4], struct tnm_clamp to);
+    // One group of w, whose records start at record, for n columns side by side: y[i][j] for
+    // i < n_rows, j < n. For many inputs n = stride = lanes; for a convolution columns run over
+    // pixels and lanes, and offsets are those of a window's elements in the plane.
+    void (*rows_many)(const struct tnm_rows *w, const struct tnm_group *group, const void *record,
+                      const struct tnm_span *x, float *const y[4], struct tnm_clamp to);
 
     // Many inputs: y (rows, lanes) from x (cols, lanes); lanes is 4, 8, 16 or 32.
     void (*dense_many)(const struct tnm_dense *w, const float *x, size_t lanes, float *y,
@@ -144,9 +160,10 @@ void tnm_kernels_scalar(struct tnm_kernels *table);
 void tnm_kernels_neon(struct tnm_kernels *table);
 void tnm_kernels_neon_avx2(struct tnm_kernels *table); // x86-64 only
 
-// Bytes of one record, and the record n further on.
-static inline size_t tnm_record_bytes(bool wide) {
-    return wide ? sizeof(struct tnm_record32) : sizeof(struct tnm_record16);
+static inline size_t tnm_record_bytes(enum tnm_record_form form) {
+    return form == TNM_RECORD16   ? sizeof(struct tnm_record16)
+           : form == TNM_RECORD32 ? sizeof(struct tnm_record32)
+                                  : sizeof(struct tnm_record_code);
 }
 
 #endif

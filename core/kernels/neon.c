@@ -42,29 +42,38 @@ INLINE float32x4_t four_at(const float *x, struct four at) {
 }
 
 // The elements that record k of four rows asks for.
-INLINE float32x4_t record_inputs(const void *records, bool wide, uint32_t k, const float *x) {
-    if (!wide)
+INLINE float32x4_t record_inputs(const void *records, enum tnm_record_form form, uint32_t k,
+                                 const float *x) {
+    if (form == TNM_RECORD16)
         return four_at(x, unpack(((const struct tnm_record16 *)records)[k].offset));
+    if (form == TNM_RECORD_CODE)
+        return four_at(x, unpack(((const struct tnm_record_code *)records)[k].offset));
     const uint32_t *offset = ((const struct tnm_record32 *)records)[k].offset;
     return four_at(x, (struct four){offset[0], offset[1], offset[2], offset[3]});
 }
 
-INLINE float32x4_t record_weights(const void *records, bool wide, uint32_t k) {
-    return vld1q_f32(wide ? ((const struct tnm_record32 *)records)[k].weight
-                          : ((const struct tnm_record16 *)records)[k].weight);
+INLINE float32x4_t record_weights(const void *records, enum tnm_record_form form, uint32_t k,
+                                  const float *codebook) {
+    if (form == TNM_RECORD16)
+        return vld1q_f32(((const struct tnm_record16 *)records)[k].weight);
+    if (form == TNM_RECORD32)
+        return vld1q_f32(((const struct tnm_record32 *)records)[k].weight);
+    const uint8_t *code = ((const struct tnm_record_code *)records)[k].code;
+    return four_at(codebook, (struct four){code[0] * sizeof *codebook, code[1] * sizeof *codebook,
+                                           code[2] * sizeof *codebook, code[3] * sizeof *codebook});
 }
 
-INLINE void gather_all(const struct tnm_rows *w, bool wide, const float *x, float *y,
-                       struct tnm_clamp to) {
+INLINE void gather_all(const struct tnm_rows *w, enum tnm_record_form form, const float *x,
+                       float *y, struct tnm_clamp to) {
     float32x4_t low = vdupq_n_f32(to.low), high = vdupq_n_f32(to.high);
     const char *record = w->record;
     for (uint32_t g = 0; g < w->n_groups; g++) {
         const struct tnm_group *group = &w->group[g];
         float32x4_t sum = vld1q_f32(group->bias);
         for (uint32_t k = 0; k < group->n_records; k++)
-            sum = vaddq_f32(
-                sum, vmulq_f32(record_weights(record, wide, k), record_inputs(record, wide, k, x)));
-        record += group->n_records * tnm_record_bytes(wide);
+            sum = vaddq_f32(sum, vmulq_f32(record_weights(record, form, k, w->codebook),
+                                           record_inputs(record, form, k, x)));
+        record += group->n_records * tnm_record_bytes(form);
         float four[4];
         vst1q_f32(four, clamp4(sum, low, high));
         for (uint32_t i = 0; i < group->n_rows; i++)
@@ -73,10 +82,12 @@ INLINE void gather_all(const struct tnm_rows *w, bool wide, const float *x, floa
 }
 
 static void gather(const struct tnm_rows *w, const float *x, float *y, struct tnm_clamp to) {
-    if (w->wide)
-        gather_all(w, true, x, y, to);
+    if (w->form == TNM_RECORD16)
+        gather_all(w, TNM_RECORD16, x, y, to);
+    else if (w->form == TNM_RECORD32)
+        gather_all(w, TNM_RECORD32, x, y, to);
     else
-        gather_all(w, false, x, y, to);
+        gather_all(w, TNM_RECORD_CODE, x, y, to);
 }
 
 // ---- One input, columns -------------------------------------------------------------------------
@@ -212,34 +223,40 @@ static void dense(const struct tnm_dense *w, const float *x, uint32_t *blocks, f
 // One row of a group: its records lie step bytes apart, from the row's own offset and weight on.
 struct row {
     const char *offset, *weight;
-    size_t step;
-    uint32_t n;
-    bool wide;
+    size_t step, len; // len: of all of them
+    enum tnm_record_form form;
+    const float *codebook;
     float bias;
 };
 
-INLINE struct row row_of(const struct tnm_group *group, const void *record, bool wide, uint32_t i) {
-    struct row row = {.step = tnm_record_bytes(wide), .n = group->n_records, .wide = wide};
+// With form known when compiling.
+INLINE struct row row_of(const struct tnm_rows *w, enum tnm_record_form form,
+                         const struct tnm_group *group, const void *record, uint32_t i) {
+    struct row row = {.step = tnm_record_bytes(form), .form = form, .codebook = w->codebook};
+    row.len = group->n_records * row.step;
     row.bias = group->bias[i];
-    if (wide) {
-        const struct tnm_record32 *first = record;
-        row.offset = (const char *)&first->offset[i];
-        row.weight = (const char *)&first->weight[i];
+    if (form == TNM_RECORD32) {
+        row.offset = (const char *)&((const struct tnm_record32 *)record)->offset[i];
+        row.weight = (const char *)&((const struct tnm_record32 *)record)->weight[i];
+    } else if (form == TNM_RECORD16) {
+        row.offset = (const char *)&((const struct tnm_record16 *)record)->offset[i];
+        row.weight = (const char *)&((const struct tnm_record16 *)record)->weight[i];
     } else {
-        const struct tnm_record16 *first = record;
-        row.offset = (const char *)&first->offset[i];
-        row.weight = (const char *)&first->weight[i];
+        row.offset = (const char *)&((const struct tnm_record_code *)record)->offset[i];
+        row.weight = (const char *)&((const struct tnm_record_code *)record)->code[i];
     }
     return row;
 }
 
 INLINE size_t row_offset(const struct row *row, size_t at) {
     const void *offset = row->offset + at;
-    return row->wide ? *(const uint32_t *)offset : *(const uint16_t *)offset;
+    return row->form == TNM_RECORD32 ? *(const uint32_t *)offset : *(const uint16_t *)offset;
 }
 
 INLINE float row_weight(const struct row *row, size_t at) {
-    return *(const float *)(const void *)(row->weight + at);
+    const void *weight = row->weight + at;
+    return row->form == TNM_RECORD_CODE ? row->codebook[*(const uint8_t *)weight]
+                                        : *(const float *)weight;
 }
 
 // 4 * vectors columns. With vectors known when compiling, sum stays in registers.
@@ -248,7 +265,7 @@ INLINE void row_tile(const struct row *row, const float *x, size_t stride, float
     float32x4_t sum[8], low = vdupq_n_f32(to.low), high = vdupq_n_f32(to.high);
     for (int v = 0; v < vectors; v++)
         sum[v] = vdupq_n_f32(row->bias);
-    for (size_t at = 0, end = row->n * row->step; at < end; at += row->step) {
+    for (size_t at = 0; at < row->len; at += row->step) {
         const float *from = at_offset(x, row_offset(row, at) * stride);
         float32x4_t weight = vdupq_n_f32(row_weight(row, at));
         for (int v = 0; v < vectors; v++)
@@ -261,33 +278,34 @@ INLINE void row_tile(const struct row *row, const float *x, size_t stride, float
 INLINE void row_single(const struct row *row, const float *x, size_t stride, float *y,
                        struct tnm_clamp to) {
     float sum = row->bias;
-    for (size_t at = 0, end = row->n * row->step; at < end; at += row->step)
+    for (size_t at = 0; at < row->len; at += row->step)
         sum += row_weight(row, at) * *at_offset(x, row_offset(row, at) * stride);
     *y = tnm_clamp(sum, to);
 }
 
-INLINE void row_many(struct row row, const float *x, size_t stride, size_t n, float *y,
-                     struct tnm_clamp to) {
-    size_t j = 0;
-    for (; j + 32 <= n; j += 32)
-        row_tile(&row, x + j, stride, y + j, 8, to);
-    for (; j + 16 <= n; j += 16)
-        row_tile(&row, x + j, stride, y + j, 4, to);
-    for (; j + 8 <= n; j += 8)
-        row_tile(&row, x + j, stride, y + j, 2, to);
-    for (; j + 4 <= n; j += 4)
-        row_tile(&row, x + j, stride, y + j, 1, to);
-    for (; j < n; j++)
-        row_single(&row, x + j, stride, y + j, to);
+INLINE void row_many(struct row row, const struct tnm_span *x, float *y, struct tnm_clamp to) {
+    size_t j = 0, stride = x->stride;
+    for (; j + 32 <= x->n; j += 32)
+        row_tile(&row, x->at + j, stride, y + j, 8, to);
+    for (; j + 16 <= x->n; j += 16)
+        row_tile(&row, x->at + j, stride, y + j, 4, to);
+    for (; j + 8 <= x->n; j += 8)
+        row_tile(&row, x->at + j, stride, y + j, 2, to);
+    for (; j + 4 <= x->n; j += 4)
+        row_tile(&row, x->at + j, stride, y + j, 1, to);
+    for (; j < x->n; j++)
+        row_single(&row, x->at + j, stride, y + j, to);
 }
 
-static void rows_many(const struct tnm_group *group, const void *record, bool wide, const float *x,
-                      size_t stride, size_t n, float *const y[4], struct tnm_clamp to) {
+static void rows_many(const struct tnm_rows *w, const struct tnm_group *group, const void *record,
+                      const struct tnm_span *x, float *const y[4], struct tnm_clamp to) {
     for (uint32_t i = 0; i < group->n_rows; i++)
-        if (wide)
-            row_many(row_of(group, record, true, i), x, stride, n, y[i], to);
+        if (w->form == TNM_RECORD16)
+            row_many(row_of(w, TNM_RECORD16, group, record, i), x, y[i], to);
+        else if (w->form == TNM_RECORD32)
+            row_many(row_of(w, TNM_RECORD32, group, record, i), x, y[i], to);
         else
-            row_many(row_of(group, record, false, i), x, stride, n, y[i], to);
+            row_many(row_of(w, TNM_RECORD_CODE, group, record, i), x, y[i], to);
 }
 
 // ---- Many inputs, dense -------------------------------------------------------------------------

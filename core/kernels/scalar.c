@@ -2,32 +2,52 @@
 // The reference: what every variant computes, written to be read.
 #include "core/kernels/kernels.h"
 
-static const float *at_offset(const float *x, uint32_t bytes) {
-    return (const float *)(const void *)((const char *)x + bytes);
+// The element of x and the weight of entry k of row i in a group whose records start at record.
+static uint32_t record_element(const struct tnm_rows *w, const void *record, uint32_t k,
+                               uint32_t i) {
+    switch (w->form) {
+    case TNM_RECORD16:
+        return ((const struct tnm_record16 *)record)[k].offset[i] / 4;
+    case TNM_RECORD32:
+        return ((const struct tnm_record32 *)record)[k].offset[i] / 4;
+    default:
+        return ((const struct tnm_record_code *)record)[k].offset[i] / 4;
+    }
 }
 
-static uint32_t record_offset(const void *record, bool wide, uint32_t k, uint32_t i) {
-    return wide ? ((const struct tnm_record32 *)record)[k].offset[i]
-                : ((const struct tnm_record16 *)record)[k].offset[i];
+static float record_weight(const struct tnm_rows *w, const void *record, uint32_t k, uint32_t i) {
+    switch (w->form) {
+    case TNM_RECORD16:
+        return ((const struct tnm_record16 *)record)[k].weight[i];
+    case TNM_RECORD32:
+        return ((const struct tnm_record32 *)record)[k].weight[i];
+    default:
+        return w->codebook[((const struct tnm_record_code *)record)[k].code[i]];
+    }
 }
 
-static float record_weight(const void *record, bool wide, uint32_t k, uint32_t i) {
-    return wide ? ((const struct tnm_record32 *)record)[k].weight[i]
-                : ((const struct tnm_record16 *)record)[k].weight[i];
+static void rows_many(const struct tnm_rows *w, const struct tnm_group *group, const void *record,
+                      const struct tnm_span *x, float *const y[4], struct tnm_clamp to) {
+    for (uint32_t i = 0; i < group->n_rows; i++)
+        for (size_t j = 0; j < x->n; j++) {
+            float sum = group->bias[i];
+            for (uint32_t k = 0; k < group->n_records; k++)
+                sum += record_weight(w, record, k, i) *
+                       x->at[record_element(w, record, k, i) * x->stride + j];
+            y[i][j] = tnm_clamp(sum, to);
+        }
 }
 
 static void gather(const struct tnm_rows *w, const float *x, float *y, struct tnm_clamp to) {
     const char *record = w->record;
+    struct tnm_span column = {x, 1, 1};
     for (uint32_t g = 0; g < w->n_groups; g++) {
         const struct tnm_group *group = &w->group[g];
-        for (uint32_t i = 0; i < group->n_rows; i++) {
-            float sum = group->bias[i];
-            for (uint32_t k = 0; k < group->n_records; k++)
-                sum += record_weight(record, w->wide, k, i) *
-                       *at_offset(x, record_offset(record, w->wide, k, i));
-            y[group->row[i]] = tnm_clamp(sum, to);
-        }
-        record += group->n_records * tnm_record_bytes(w->wide);
+        float *row[4] = {NULL};
+        for (uint32_t i = 0; i < group->n_rows; i++)
+            row[i] = &y[group->row[i]];
+        rows_many(w, group, record, &column, row, to);
+        record += group->n_records * tnm_record_bytes(w->form);
     }
 }
 
@@ -63,18 +83,6 @@ static void dense(const struct tnm_dense *w, const float *x, uint32_t *blocks, f
             sum += row[c] * x[c];
         y[r] = tnm_clamp(sum, to);
     }
-}
-
-static void rows_many(const struct tnm_group *group, const void *record, bool wide, const float *x,
-                      size_t stride, size_t n, float *const y[4], struct tnm_clamp to) {
-    for (uint32_t i = 0; i < group->n_rows; i++)
-        for (size_t j = 0; j < n; j++) {
-            float sum = group->bias[i];
-            for (uint32_t k = 0; k < group->n_records; k++)
-                sum += record_weight(record, wide, k, i) *
-                       x[record_offset(record, wide, k, i) / 4 * stride + j];
-            y[i][j] = tnm_clamp(sum, to);
-        }
 }
 
 static void dense_many(const struct tnm_dense *w, const float *x, size_t lanes, float *y,
