@@ -46,6 +46,10 @@ struct tnm_matrix {
 
 // ---- Reading one entry (for layouts, tools, references; kernels have layouts of their own) ------
 
+static inline size_t tnm_matrix_elements(const struct tnm_matrix *m) {
+    return (size_t)m->rows * m->cols;
+}
+
 static inline uint32_t tnm_matrix_col(const struct tnm_matrix *m, size_t k) {
     return m->col16 != NULL ? m->col16[k] : m->col32[k];
 }

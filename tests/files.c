@@ -158,14 +158,15 @@ static void make_tiny(struct sample *s) {
 
 // Two layers with a relu between them.
 static void make_mlp(struct sample *s, const uint32_t size[3], enum tnm_encoding encoding,
-                     uint32_t bits, uint32_t keep_percent) {
+                     const uint32_t bits[2], uint32_t keep_percent) {
     uint32_t in = s->graph.n_tensors - 1;
     tensor(s, size[1], 0, 0);
-    matrix(node(s, TNM_OP_LINEAR, "fc1", in), size[1], size[0], encoding, bits, keep_percent);
+    matrix(node(s, TNM_OP_LINEAR, "fc1", in), size[1], size[0], encoding, bits[0], keep_percent);
     tensor(s, size[1], 0, 0);
     node(s, TNM_OP_RELU, "relu1", in + 1);
     tensor(s, size[2], 0, 0);
-    matrix(node(s, TNM_OP_LINEAR, "fc2", in + 2), size[2], size[1], encoding, bits, keep_percent);
+    matrix(node(s, TNM_OP_LINEAR, "fc2", in + 2), size[2], size[1], encoding, bits[1],
+           keep_percent);
 }
 
 static void make_small(struct sample *s, enum tnm_encoding encoding, uint32_t bits,
@@ -173,14 +174,14 @@ static void make_small(struct sample *s, enum tnm_encoding encoding, uint32_t bi
     static const uint32_t size[3] = {6, 5, 3};
     begin(s, 4, 3);
     tensor(s, size[0], 0, 0);
-    make_mlp(s, size, encoding, bits, keep_percent);
+    make_mlp(s, size, encoding, (const uint32_t[2]){bits, bits}, keep_percent);
 }
 
 static void make_shared(struct sample *s) {
     static const uint32_t size[3] = {16, 24, 10};
     begin(s, 4, 3);
     tensor(s, size[0], 0, 0);
-    make_mlp(s, size, TNM_CSR_CODEBOOK, 5, 40);
+    make_mlp(s, size, TNM_CSR_CODEBOOK, (const uint32_t[2]){5, 3}, 40);
 }
 
 static void make_wide(struct sample *s) {
@@ -197,7 +198,7 @@ static void make_digits(struct sample *s) {
     tensor(s, 1, 28, 28);
     tensor(s, 784, 0, 0);
     node(s, TNM_OP_RESHAPE, "flatten", 0);
-    make_mlp(s, size, TNM_CSR_CODEBOOK, 5, 10);
+    make_mlp(s, size, TNM_CSR_CODEBOOK, (const uint32_t[2]){5, 5}, 10);
     must(tnm_meta_set_labels(&s->meta, label, 10, &err), err.text);
     s->meta.recipe = (struct tnm_recipe){.width = 28,
                                          .height = 28,

@@ -12,7 +12,7 @@ enum sample_kind {
     SAMPLE_DENSE,  // 6-5-3, f32
     SAMPLE_HALF,   // 6-5-3, f16
     SAMPLE_CSR,    // 6-5-3, pruned
-    SAMPLE_SHARED, // 16-24-10, 5-bit codes
+    SAMPLE_SHARED, // 16-24-10, codes of 5 and 3 bits
     SAMPLE_WIDE,   // 70000-3, pruned, columns of 32 bits
     SAMPLE_DIGITS, // (1, 28, 28) flattened, 784-32-10, 5-bit codes, ink recipe, labels "0".."9"
     SAMPLE_CONV,   // (1, 12, 12): convolutions with pads, strides, groups; pools; linear to 10

@@ -173,9 +173,11 @@ START_TEST(no_model_holds_more_than_the_limit) {
     struct tnm_model *model = tnm_model_from_bytes(bytes, len, NULL, &err);
     ck_assert_msg(model != NULL, "%s", err.text);
     tnm_model_summary(model, &summary);
-    tnm_model_close(model);
     most = summary.memory_bytes;
-    ck_assert_uint_gt(most, len);
+    ck_assert_uint_ge(model->mapped, len + 64);
+    ck_assert_uint_gt(most, model->mapped + sizeof *model +
+                                model->graph.n_nodes * sizeof *model->graph.node);
+    tnm_model_close(model);
     for (size_t i = 0; i <= 64; i++) {
         struct tnm_limits limits = {SIZE_MAX, most * i / 64 - (i == 64)};
         ck_assert_ptr_null(tnm_model_from_bytes(bytes, len, &limits, &err));
@@ -253,6 +255,17 @@ START_TEST(layers_are_the_nodes_with_weights) {
 }
 END_TEST
 
+START_TEST(bits_are_those_of_the_widest_codes) {
+    struct tnm_model *model = sample_open(SAMPLE_SHARED);
+    struct tnm_summary sum;
+    tnm_model_summary(model, &sum);
+    ck_assert_uint_eq(model->graph.node[0].w[0].bits, 5);
+    ck_assert_uint_eq(model->graph.node[2].w[0].bits, 3);
+    ck_assert_uint_eq(sum.bits, 5);
+    tnm_model_close(model);
+}
+END_TEST
+
 START_TEST(without_labels_a_model_counts) {
     struct tnm_model *model = sample_open(SAMPLE_SHARED);
     ck_assert_str_eq(tnm_model_label(model, 0), "0");
@@ -303,6 +316,7 @@ Suite *model_suite(void) {
     tcase_add_test(tcase, a_model_describes_itself);
     tcase_add_test(tcase, a_layer_describes_itself);
     tcase_add_test(tcase, layers_are_the_nodes_with_weights);
+    tcase_add_test(tcase, bits_are_those_of_the_widest_codes);
     tcase_add_test(tcase, without_labels_a_model_counts);
     tcase_add_test(tcase, the_digest_is_the_sha_256_of_the_file);
     tcase_add_test(tcase, a_file_without_self_test_passes_it);
