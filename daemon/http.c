@@ -499,5 +499,5 @@ bool http_alive(struct http *http) {
         return false;
     // Being full is no reason to be restarted.
     return atomic_load(&http->connections) >= http->api.options->connections ||
-           knock_answered(http->listen_fd);
+           knock_answered(take_connection, http);
 }

@@ -3,10 +3,11 @@
 #ifndef KNOCK_H
 #define KNOCK_H
 
-#include <stdbool.h>
+#include "daemon/acceptor.h"
 
-// Connects to where listen_fd listens, and asks for /healthz. True for an answer of 200 within two
-// seconds.
-bool knock_answered(int listen_fd);
+// Hands one end of a socket pair to take, as if it had been accepted, and asks for /healthz through
+// the other. True for an answer of 200 within two seconds. No connection through the listening
+// socket: the unit lets the daemon use a network socket that systemd passed, and open none.
+bool knock_answered(acceptor_take *take, void *argument);
 
 #endif

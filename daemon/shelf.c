@@ -177,12 +177,15 @@ static enum outcome look_at_new(struct shelf *shelf, struct entry *entry, const 
     return !ok ? REFUSED : is_new ? PUBLISHED : UNCHANGED;
 }
 
-static enum outcome look(struct shelf *shelf, const char *name) {
+// whole: an event says so, so that nobody need be asked whether the file is still being written.
+// Nor may anybody be: the event of a close comes a moment before the file counts as closed.
+static enum outcome look(struct shelf *shelf, const char *name, bool whole) {
     char path[PATH_MAX];
     struct stat s;
     struct entry *entry = entries_find(&shelf->entries, name);
     if (folder_stat(shelf->folder, name, path, &s)) {
-        if ((entry != NULL && folder_unchanged(&entry->seen, &s)) || folder_being_written(path))
+        if ((entry != NULL && folder_unchanged(&entry->seen, &s)) ||
+            (!whole && folder_being_written(path)))
             return UNCHANGED;
         return look_at_new(shelf, entry, name, path, &s);
     }
@@ -258,7 +261,7 @@ static bool look_at_all(struct shelf *shelf, unsigned *published, unsigned *refu
     if (n < 0)
         return tnm_fail_errno(err, errno, "folder of models: %s", shelf->folder);
     for (int i = 0; i < n; i++) {
-        enum outcome outcome = look(shelf, names[i]);
+        enum outcome outcome = look(shelf, names[i], false);
         *published += outcome == PUBLISHED;
         *refused += outcome == REFUSED;
     }
@@ -289,7 +292,7 @@ static void on_file(void *arg, const char *file, bool only_attributes) {
     const struct entry *entry = entries_find(&shelf->entries, name);
     // New permissions help only a file that could not be read.
     if (!only_attributes || (entry != NULL && entry->refused.code == TNM_EIO)) {
-        look(shelf, name);
+        look(shelf, name, !only_attributes);
         elect(shelf);
     }
     pthread_mutex_unlock(&shelf->work);
@@ -398,7 +401,7 @@ static struct entry *ready_entry(struct shelf *shelf, const char *name, struct t
     char file[2 * MODEL_NAME_BYTES], checked[MODEL_NAME_BYTES];
     snprintf(file, sizeof file, "%.64s.tnm", name);
     if (folder_model_name(file, checked))
-        look(shelf, checked);
+        look(shelf, checked, false);
     struct entry *entry = entries_find(&shelf->entries, name);
     if (entry == NULL)
         tnm_fail(err, TNM_EINPUT, "no model \"%.64s\"", name);

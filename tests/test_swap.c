@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 60000 };
+enum { WAIT_MS = 60000, NO_NAMESPACES = 77 };
 
 static const char *folder;
 static char models[4096];
@@ -245,7 +246,8 @@ static int open_notify(char *variable, size_t size) {
 static const char *await_message(int notify, const char *text) {
     static char message[1024];
     struct pollfd wait = {.fd = notify, .events = POLLIN};
-    while (poll(&wait, 1, WAIT_MS) == 1) {
+    // Something comes every 0.1 s, so that this ends.
+    for (int i = 0; i < WAIT_MS / 100 && poll(&wait, 1, WAIT_MS) == 1; i++) {
         ssize_t n = recv(notify, message, sizeof message - 1, 0);
         message[n > 0 ? n : 0] = '\0';
         if (strncmp(message, text, strlen(text)) == 0)
@@ -349,8 +351,9 @@ static int listen_here(uint16_t *port) {
     return fd;
 }
 
-// Starts the daemon as systemd would, with a listening socket as descriptor 3.
-static pid_t start_on(int socket_fd) {
+// Starts the daemon as systemd would, with a listening socket as descriptor 3; alone: where there
+// is no network, as PrivateNetwork= has it. variable: NOTIFY_SOCKET=..., or NULL.
+static pid_t start_on(int socket_fd, bool alone, char *variable) {
     char program[4096], pid[32], words[256];
     const char *build = getenv("TNM_BUILD"), *emulator = getenv("TNM_EMULATOR");
     snprintf(program, sizeof program, "%s/tnmd", build != NULL ? build : "build");
@@ -364,6 +367,11 @@ static pid_t start_on(int socket_fd) {
     snprintf(pid, sizeof pid, "%ld", (long)getpid());
     setenv("LISTEN_PID", pid, 1);
     setenv("LISTEN_FDS", "1", 1);
+    setenv("WATCHDOG_USEC", "200000", 1);
+    if (variable != NULL)
+        putenv(variable);
+    if (alone && unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+        _exit(NO_NAMESPACES);
     int quiet = open("/dev/null", O_WRONLY | O_CLOEXEC);
     dup2(quiet, STDERR_FILENO);
     if (socket_fd == 3)
@@ -379,7 +387,7 @@ START_TEST(restarts_on_one_socket_lose_no_request) {
     uint16_t port;
     int fd = listen_here(&port);
     put("a", &made[0]);
-    pid_t daemon = start_on(fd);
+    pid_t daemon = start_on(fd, false, NULL);
     load.reconnects = true;
     load_start(&load, port, made); // the first connections wait in the socket
     for (int i = 0; i < 5; i++) {
@@ -388,13 +396,38 @@ START_TEST(restarts_on_one_socket_lose_no_request) {
         ck_assert_int_eq(kill(daemon, SIGTERM), 0);
         ck_assert_int_eq(waitpid(daemon, &status, 0), daemon);
         ck_assert_int_eq(status, 0);
-        daemon = start_on(fd);
+        daemon = start_on(fd, false, NULL);
     }
     load_wait(&load, 20);
     load_stop(&load);
     ck_assert_uint_ge(load.ended, 5);
     kill(daemon, SIGTERM);
     waitpid(daemon, NULL, 0);
+    close(fd);
+}
+END_TEST
+
+START_TEST(the_watchdog_is_fed_where_there_is_no_network) {
+    uint16_t port;
+    char variable[128];
+    int fd = listen_here(&port), notify = open_notify(variable, sizeof variable), status = 0;
+    put("a", &made[0]);
+    pid_t daemon = start_on(fd, true, variable);
+    siginfo_t info = {0};
+    struct pollfd wait = {.fd = notify, .events = POLLIN};
+    while (info.si_pid == 0 && poll(&wait, 1, 100) == 0)
+        ck_assert_int_eq(waitid(P_PID, (id_t)daemon, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+    if (info.si_pid == 0) {
+        await_message(notify, "READY=1\n");
+        await_message(notify, "WATCHDOG=1");
+        load_start(&load, port, made); // the socket is of the old network
+        load_wait(&load, 20);
+        load_stop(&load);
+        kill(daemon, SIGTERM);
+    }
+    ck_assert_int_eq(waitpid(daemon, &status, 0), daemon);
+    ck_assert(status == 0 || WEXITSTATUS(status) == NO_NAMESPACES);
+    close(notify);
     close(fd);
 }
 END_TEST
@@ -417,6 +450,7 @@ Suite *swap_suite(void) {
     tcase_add_test(t, wrong_settings_exit_with_2_and_their_place);
     tcase_add_test(t, a_start_that_fails_exits_with_1);
     tcase_add_test(t, restarts_on_one_socket_lose_no_request);
+    tcase_add_test(t, the_watchdog_is_fed_where_there_is_no_network);
     suite_add_tcase(s, t);
     return s;
 }
