@@ -25,7 +25,7 @@ _Static_assert(GEMM_SCRATCH == BLOCK_K * (BLOCK_ROWS + BLOCK_COLUMNS), "scratch 
 #define TILE_TARGET
 #define TILE_LANES 4
 #define TILE_VECTOR vector4
-#include "models/gemm_tile.h"
+#include "models/gemm_tile.inc"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define HAVE_TILE8 1
@@ -33,7 +33,7 @@ _Static_assert(GEMM_SCRATCH == BLOCK_K * (BLOCK_ROWS + BLOCK_COLUMNS), "scratch 
 #define TILE_TARGET __attribute__((target("avx2,fma")))
 #define TILE_LANES 8
 #define TILE_VECTOR vector8
-#include "models/gemm_tile.h"
+#include "models/gemm_tile.inc"
 #else
 #define HAVE_TILE8 0
 #endif
