@@ -280,6 +280,6 @@ bool tnm_matrix_check_arrays(const struct tnm_matrix *m, struct tnm_error *err) 
     if (!check_rows(m, err) || !check_columns(m, err))
         return false;
     if (m->encoding == TNM_CSR)
-        return check_floats(m->value, m->nonzeros, "values", err);
+        return check_floats(m->value, (size_t)m->nonzeros, "values", err);
     return check_floats(m->codebook, m->n_centroids, "codebook", err) && check_codes(m, err);
 }
