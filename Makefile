@@ -260,12 +260,21 @@ uninstall:
 
 # ---- The rest -------------------------------------------------------------------------------------
 
+##models: rebuild the published models from models/mnist, and models/RESULTS.md; takes minutes
+models: $(BUILD)/tnm
+	models/recipes/build $(BUILD)
+
+##models/NAME.tnm: rebuild one of them, NAME of models/recipes/NAME.sh
+$(patsubst models/recipes/%.sh,models/%.tnm,$(wildcard models/recipes/mnist-*.sh)): $(BUILD)/tnm FORCE
+	models/recipes/build $(BUILD) $(basename $(notdir $@))
+FORCE:
+
 ##clean: remove everything built
 clean:
 	rm -rf build
 
 ##help: this list
 help:
-	@sed -n 's/^##\([a-z0-9-]*\): /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^##\([A-Za-z0-9/.-]*\): /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
