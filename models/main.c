@@ -21,6 +21,7 @@ static const struct {
     {"info", cmd_info, "tell what a file holds"},
     {"verify", cmd_verify, "check files by every rule"},
     {"classify", cmd_classify, "tell what pictures show"},
+    {"bench", cmd_bench, "measure the time an input takes"},
     {"report", cmd_report, "show a log of steps as a table"},
     {NULL, NULL, NULL},
 };
