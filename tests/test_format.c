@@ -4,6 +4,7 @@
 #include "core/model.h"
 #include "core/save.h"
 #include "tests/files.h"
+#include "tests/mutate.h"
 #include "tests/plain_reader.h"
 
 #include <check.h>
@@ -205,6 +206,36 @@ START_TEST(a_wrong_answer_fails_the_self_test) {
 }
 END_TEST
 
+// Inserts 5 bytes, a tag and its value, at the end of META and takes 5 from DATA's first padding,
+// so that no array moves.
+static void insert_tag(uint8_t *bytes, size_t len, uint8_t tag) {
+    static const size_t meta_end = 16 + 3 * 8 + 7, data_start = 16 + 3 * 8 + 7 + 52;
+    uint8_t *in = bytes + meta_end;
+    memmove(in + 5, in, data_start - meta_end);
+    memcpy(in, (uint8_t[5]){tag, 3, 0xff, 0, 0x80}, 5);
+    bytes[20] = (uint8_t)(bytes[20] + 5);
+    bytes[36] = (uint8_t)(bytes[36] - 5);
+    mutate_seal(bytes, len);
+}
+
+START_TEST(unknown_tags_from_64_on_are_skipped) {
+    struct tnm_error err = {0};
+    size_t len;
+    int rule;
+    uint8_t *bytes = sample_bytes(SAMPLE_DENSE, &len);
+    insert_tag(bytes, len, _i == 0 ? 64 : 63);
+    struct tnm_model *model = open_bytes(bytes, len, &err);
+    struct plain *plain = plain_read(bytes, len, &rule);
+    if (_i == 0)
+        ck_assert_msg(model != NULL && plain != NULL, "%s", err.text);
+    else
+        ck_assert_str_eq(err.text, "META: tag 63 is unknown to this build");
+    tnm_model_close(model);
+    plain_free(plain);
+    free(bytes);
+}
+END_TEST
+
 // ---- Damage ------------------------------------------------------------------------------------
 
 START_TEST(any_byte_changed_is_refused) {
@@ -271,6 +302,7 @@ Suite *format_suite(void) {
     tcase_add_loop_test(tcase, both_readers_read_the_same, 0, SAMPLE_KINDS);
     tcase_add_loop_test(tcase, a_model_gives_the_answers_of_the_document, 0, SAMPLE_KINDS);
     tcase_add_test(tcase, a_wrong_answer_fails_the_self_test);
+    tcase_add_loop_test(tcase, unknown_tags_from_64_on_are_skipped, 0, 2);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("damage");
     tcase_set_timeout(tcase, 60);
