@@ -6,6 +6,7 @@
     models/compare_torch.py build/tnm models/mnist [THREADS [ROUNDS]]
 
 The two take turns, so that other work on the machine falls on both; the least of all epochs counts.
+On a busy machine set OMP_WAIT_POLICY=passive: PyTorch's threads spin while they wait for each other.
 Both do the same work: 55,000 images in a fresh random order, cross-entropy, Adam.
 """
 import gzip
