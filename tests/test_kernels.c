@@ -376,7 +376,7 @@ START_TEST(many_inputs_of_a_large_layer_are_the_same_in_every_table) {
     struct weights w = {0};
     make_weights(&w, &form, 760, 1500, &r);
     ck_assert_int_eq(w.rows.form, TNM_RECORD_CODE);
-    float *x = malloc(1500 * 8 * sizeof *x), *y[2];
+    float *x = malloc(1500 * 8 * sizeof *x), *y[2] = {NULL, NULL};
     random_fill(&r, x, 1500 * 8, 50);
     struct tnm_kernels table[MAX_TABLES];
     unsigned n = tables(table);
