@@ -236,6 +236,34 @@ START_TEST(one_input_is_right_and_the_same_in_every_table) {
 }
 END_TEST
 
+// A sum that starts as -0 would keep its sign where zeros are left out and lose it where they are
+// added.
+START_TEST(a_bias_of_minus_zero_gives_plus_zero_in_every_form) {
+    static const float w[2 * 8] = {0, 1, 1}, bias[2] = {-0.0F, -0.0F};
+    static const float x[8] = {0}, zero[2] = {0};
+    struct tnm_matrix_source source = {.rows = 2, .cols = 8, .w = w, .bias = bias};
+    source.encoding = _i == 0 ? TNM_DENSE : TNM_CSR;
+    source.bits = 32;
+    struct weights weights = {0};
+    struct tnm_error err;
+    ck_assert(tnm_matrix_make(&weights.matrix, &source, &err));
+    weights.matrix.nonzeros = _i == 0 ? 16 : weights.matrix.nonzeros; // counts as dense
+    struct tnm_use use = {.matrix = &weights.matrix, .reads_input = true};
+    ck_assert(tnm_layout_make(&weights.layout, &use, &err));
+    weights.dense = weights.layout.dense;
+    weights.rows = weights.layout.rows;
+    weights.columns = weights.layout.columns;
+    struct tnm_kernels table[MAX_TABLES];
+    unsigned n = tables(table), ways = 0;
+    for (unsigned i = 0; i < n; i++)
+        for (int way = 0; way < 3; way++)
+            ways += check_one(&table[i], way, &weights, x, zero, limits[0]);
+    ck_assert_uint_eq(ways, _i == 0 ? n : 2 * n);
+    tnm_layout_free(&weights.layout);
+    tnm_matrix_free(&weights.matrix);
+}
+END_TEST
+
 // Beyond a cache's size shared weights stay codes, where one of 256 is left for 0; indices beyond
 // 16 bits of byte offset take 32.
 static const struct {
@@ -409,6 +437,7 @@ Suite *kernels_suite(void) {
     TCase *sums = tcase_create("sums");
     tcase_set_timeout(sums, 60);
     tcase_add_loop_test(sums, one_input_is_right_and_the_same_in_every_table, 0, 90);
+    tcase_add_loop_test(sums, a_bias_of_minus_zero_gives_plus_zero_in_every_form, 0, 2);
     tcase_add_loop_test(sums, large_layers_take_the_form_for_their_size, 0,
                         sizeof large / sizeof *large);
     tcase_add_loop_test(sums, active_inputs_are_all_found_in_order, 0, 11);
