@@ -183,6 +183,94 @@ static void compare(struct bench *b, unsigned batch, bool sparse) {
     }
 }
 
+// ---- Convolutions -------------------------------------------------------------------------------
+
+static const struct conv {
+    uint32_t channels, out, size, kernel, pad;
+} convs[] = {
+    {128, 256, 28, 1, 0},
+    {32, 64, 14, 3, 1},
+    {20, 50, 12, 5, 0},
+    {6, 16, 14, 5, 0},
+};
+
+#ifdef BENCH_BLAS
+// Every window as a column, then one product: (out, c k k) times (c k k, pixels).
+static void im2col(const struct conv *c, uint32_t side, const float *x, float *columns) {
+    for (uint32_t k = 0; k < c->channels * c->kernel * c->kernel; k++)
+        for (uint32_t y = 0; y < side; y++)
+            for (uint32_t i = 0; i < side; i++) {
+                uint32_t row = y + k / c->kernel % c->kernel - c->pad;
+                uint32_t col = i + k % c->kernel - c->pad;
+                bool inside = row < c->size && col < c->size;
+                const float *plane = x + k / c->kernel / c->kernel * c->size * c->size;
+                *columns++ = inside ? plane[row * c->size + col] : 0;
+            }
+}
+
+static double time_blas_conv(const struct conv *c, uint32_t side, const struct tnm_matrix *m,
+                             const float *x, float *y) {
+    float *w = malloc(sizeof(float) * m->rows * m->cols);
+    float *columns = malloc(sizeof(float) * m->cols * side * side);
+    double least = INFINITY;
+    tnm_matrix_to_dense(m, w);
+    for (int window = 0; window < WINDOWS * 10; window++) {
+        double start = now_ns();
+        if (c->kernel > 1)
+            im2col(c, side, x, columns);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m->rows, (int)(side * side),
+                    (int)m->cols, 1, w, (int)m->cols, c->kernel > 1 ? columns : x,
+                    (int)(side * side), 0, y, (int)(side * side));
+        least = fmin(least, now_ns() - start);
+    }
+    free(w);
+    free(columns);
+    return least;
+}
+#endif
+
+static void bench_conv(const struct conv *c) {
+    static const struct nets_weights weights = {TNM_CSR_CODEBOOK, 5, 90, false};
+    struct tnm_window window = {.kernel = {c->kernel, c->kernel},
+                                .stride = {1, 1},
+                                .pad = {c->pad, c->pad, c->pad, c->pad},
+                                .dilation = {1, 1},
+                                .groups = 1};
+    uint32_t dim[3] = {c->channels, c->size, c->size};
+    struct randomness r;
+    random_start(&r, 2);
+    struct bench b = {0};
+    nets_begin(&b.graph, 1, 3, dim);
+    nets_conv(&b.graph, 0, c->out, &window, &weights, &r);
+    uint32_t side = b.graph.tensor[1].dim[1];
+    float *x = malloc(sizeof *x * c->channels * c->size * c->size);
+    float *y = malloc(sizeof *y * c->out * side * side);
+    random_fill(&r, x, c->channels * c->size * c->size, 0);
+    printf("conv2d %u x %u, %u to %u channels, %u x %u, 90 %% zeros:\n", c->kernel, c->kernel,
+           c->channels, c->out, c->size, c->size);
+    double blas = 0;
+#ifdef BENCH_BLAS
+    blas = time_blas_conv(c, side, &b.graph.node[0].w[0], x, y);
+    row("OpenBLAS, dense, im2col", blas, 0);
+#endif
+    static const char *const off[] = {"", "avx2"};
+    for (int i = 0; i < 2; i++) {
+        setenv("TNM_CPU_OFF", off[i], 1);
+        open_session(&b, 1);
+        double least = INFINITY;
+        for (int k = 0; k < WINDOWS * 10; k++) {
+            double start = now_ns();
+            tnm_session_run(b.session, x, 1, y);
+            least = fmin(least, now_ns() - start);
+        }
+        struct tnm_kernels table;
+        tnm_kernels_pick(&table, tnm_cpu_flags());
+        row(table.name, least, blas);
+    }
+    free(x);
+    free(y);
+}
+
 int main(void) {
     static const struct nets_weights sparse = {TNM_CSR_CODEBOOK, 5, 94, false};
     static const struct nets_weights dense = {TNM_DENSE, 32, 0, false};
@@ -194,5 +282,7 @@ int main(void) {
         compare(&one, batch[i], true);
     for (int i = 0; i < 4; i++)
         compare(&two, batch[i], false);
+    for (size_t i = 0; i < sizeof convs / sizeof *convs; i++)
+        bench_conv(&convs[i]);
     return EXIT_SUCCESS;
 }

@@ -283,18 +283,26 @@ INLINE void row_single(const struct row *row, const float *x, size_t stride, flo
     *y = tnm_clamp(sum, to);
 }
 
+// Columns from j on in tiles of 4 * vectors, and a last tile that ends with the last column and
+// does some again where that is better than smaller tiles; returns what is done.
+INLINE size_t row_tiles(const struct row *row, const struct tnm_span *x, float *y, size_t j,
+                        int vectors, struct tnm_clamp to) {
+    size_t width = 4 * (size_t)vectors, n = x->n;
+    for (; j + width <= n; j += width)
+        row_tile(row, x->at + j, x->stride, y + j, vectors, to);
+    if (n < width || n - j <= (vectors > 1 ? width / 2 : 0))
+        return j;
+    row_tile(row, x->at + n - width, x->stride, y + n - width, vectors, to);
+    return n;
+}
+
 INLINE void row_many(struct row row, const struct tnm_span *x, float *y, struct tnm_clamp to) {
-    size_t j = 0, stride = x->stride;
-    for (; j + 32 <= x->n; j += 32)
-        row_tile(&row, x->at + j, stride, y + j, 8, to);
-    for (; j + 16 <= x->n; j += 16)
-        row_tile(&row, x->at + j, stride, y + j, 4, to);
-    for (; j + 8 <= x->n; j += 8)
-        row_tile(&row, x->at + j, stride, y + j, 2, to);
-    for (; j + 4 <= x->n; j += 4)
-        row_tile(&row, x->at + j, stride, y + j, 1, to);
+    size_t j = row_tiles(&row, x, y, 0, 8, to);
+    j = row_tiles(&row, x, y, j, 4, to);
+    j = row_tiles(&row, x, y, j, 2, to);
+    j = row_tiles(&row, x, y, j, 1, to);
     for (; j < x->n; j++)
-        row_single(&row, x->at + j, stride, y + j, to);
+        row_single(&row, x->at + j, x->stride, y + j, to);
 }
 
 static void rows_many(const struct tnm_rows *w, const struct tnm_group *group, const void *record,
