@@ -36,7 +36,7 @@ enum {
     CLI_WRONG = 2, // usage
 
     CLI_MAX_LIST = 64,
-    CLI_MAX_OPERANDS = 64
+    CLI_MAX_OPERANDS = 4096
 };
 
 enum cli_type {

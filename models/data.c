@@ -160,20 +160,17 @@ static bool count_classes(struct dataset *data, struct tnm_error *err) {
 static bool open_folders(struct dataset *data, const char *dir, bool train, bool test,
                          struct tnm_error *err) {
     char path[PATH_MAX];
-    bool levels = is_folder(dir, "train");
+    bool has_train = is_folder(dir, "train"), has_test = is_folder(dir, "test");
     if (data->recipe.width == 0)
         data->recipe = data_recipe(28, 28, 1, data->recipe.fit);
-    if (!levels && !train)
-        return tnm_fail(err, TNM_EIO,
-                        "%s: no test set: neither ...t10k-images-idx3-ubyte nor test/", dir);
-    snprintf(path, sizeof path, "%s%s", dir, levels ? "/train" : "");
     // The training folder names the classes, so it is looked at even where only tests are wanted.
-    if (!folder_read(train ? &data->set[DATA_TRAIN] : NULL, data, path, err))
+    snprintf(path, sizeof path, "%s%s", dir, has_train ? "/train" : "");
+    if ((train || has_train) &&
+        !folder_read(train ? &data->set[DATA_TRAIN] : NULL, data, path, err))
         return false;
-    if (!test || !levels || !is_folder(dir, "test"))
-        return true;
-    snprintf(path, sizeof path, "%s/test", dir);
-    return folder_read(&data->set[DATA_TEST], data, path, err);
+    snprintf(path, sizeof path, "%s%s", dir, has_test ? "/test" : "");
+    bool all = !train && !has_train; // one level: all of it is measured
+    return !test || (!has_test && !all) || folder_read(&data->set[DATA_TEST], data, path, err);
 }
 
 // ---- The held-out images -----------------------------------------------------------------------

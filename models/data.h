@@ -4,7 +4,8 @@
 //     idx files    ...train-images-idx3-ubyte, ...train-labels-idx1-ubyte, and the same with t10k
 //                  or test for train; gzip'd (.gz) or not (LeCun's MNIST page has the format)
 //     pictures     train/CLASS/*.jpg|png|pgm|ppm and test/CLASS/*, or CLASS/* alone: one level,
-//                  then all of it is for training and there is no test set
+//                  then all of it is for training, or where only a test set is wanted, all of it
+//                  is that
 //
 // Of the training images 5,000 (or a tenth, if that is less) are held out as validation set, the
 // same ones on every machine whatever the seed of a run. What is chosen is chosen on them; the test

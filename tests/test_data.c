@@ -164,6 +164,19 @@ START_TEST(folders_of_pictures_are_classes) {
 }
 END_TEST
 
+START_TEST(a_folder_of_one_level_is_measured_whole) {
+    struct dataset data;
+    struct tnm_error err;
+    struct tnm_recipe recipe = data_recipe(8, 8, 1, TNM_FIT_CONTAIN);
+    write_pictures("pictures", 3);
+    const char *pictures = scratch_path(dir, "pictures");
+    ck_assert_msg(dataset_open(&data, pictures, &recipe, false, true, &err), "%s", err.text);
+    ck_assert_uint_eq(data.set[DATA_TEST].n, 6);
+    ck_assert_uint_eq(data.set[DATA_TEST].label[5], 1);
+    dataset_close(&data);
+}
+END_TEST
+
 START_TEST(classes_follow_the_labels_of_a_network) {
     struct dataset data;
     struct tnm_error err;
@@ -285,6 +298,7 @@ Suite *data_suite(void) {
     tcase_add_test(t, the_held_out_images_are_no_training_images_and_always_the_same);
     tcase_add_test(t, mnist_keeps_its_held_out_images);
     tcase_add_test(t, folders_of_pictures_are_classes);
+    tcase_add_test(t, a_folder_of_one_level_is_measured_whole);
     tcase_add_test(t, classes_follow_the_labels_of_a_network);
     tcase_add_loop_test(t, damage_is_named_with_file_value_and_limit, 0,
                         sizeof damages / sizeof *damages);
