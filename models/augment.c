@@ -55,9 +55,10 @@ bool augment_open(struct augment_bench *bench, uint32_t width, uint32_t height, 
     size_t basis = (size_t)nodes * (width + height);
     size_t total = 2 * plane + basis + 2 * nodes * nodes + 2 * (size_t)width;
     *bench = (struct augment_bench){width, height, channels, nodes, nodes, .memory = NULL};
-    float *at = calloc(total, sizeof *at);
-    if ((bench->memory = at) == NULL)
+    bench->memory = calloc(total, sizeof(float));
+    if (bench->memory == NULL)
         return tnm_fail_errno(err, ENOMEM, "augmentation of %ux%u", width, height);
+    float *at = bench->memory;
     bench->plane = at, at += plane;
     bench->drawn = at, at += plane;
     bench->basis_x = at, at += (size_t)nodes * width;

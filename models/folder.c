@@ -56,21 +56,31 @@ static bool read_file(const char *path, uint8_t **out, size_t *len, struct tnm_e
     return ok;
 }
 
+// Room for one more, by doubling.
+static bool make_room(struct data_set *set, size_t inputs, const char *path,
+                      struct tnm_error *err) {
+    if ((set->n & (set->n - 1)) != 0)
+        return true;
+    size_t room = set->n > 0 ? 2 * (size_t)set->n : 1;
+    if (room * inputs > 2 * DATA_MAX_BYTES)
+        return tnm_fail(err, TNM_ELIMIT, "%s: %u pictures are more than %llu bytes of input", path,
+                        set->n, (unsigned long long)DATA_MAX_BYTES);
+    uint8_t *pixel = realloc(set->pixel, room * inputs);
+    if (pixel == NULL)
+        return tnm_fail_errno(err, ENOMEM, "%s", path);
+    set->pixel = pixel;
+    uint16_t *label = realloc(set->label, room * sizeof *label);
+    if (label == NULL)
+        return tnm_fail_errno(err, ENOMEM, "%s", path);
+    set->label = label;
+    return true;
+}
+
 static bool add_picture(struct data_set *set, const struct tnm_recipe *recipe, uint32_t class,
                         const char *path, struct tnm_error *err) {
     size_t inputs = (size_t)recipe->width * recipe->height * recipe->channels, len = 0;
-    if ((set->n & (set->n + 1)) == 0) { // one short of a power of two: room for twice as many
-        size_t room = 2 * ((size_t)set->n + 1);
-        if (room * inputs > 2 * DATA_MAX_BYTES)
-            return tnm_fail(err, TNM_ELIMIT, "%s: %u pictures are more than %llu bytes of input",
-                            path, set->n, (unsigned long long)DATA_MAX_BYTES);
-        uint8_t *pixel = realloc(set->pixel, room * inputs);
-        set->pixel = pixel != NULL ? pixel : set->pixel;
-        uint16_t *label = realloc(set->label, room * sizeof *label);
-        set->label = label != NULL ? label : set->label;
-        if (pixel == NULL || label == NULL)
-            return tnm_fail_errno(err, ENOMEM, "%s", path);
-    }
+    if (!make_room(set, inputs, path, err))
+        return false;
     uint8_t *file = NULL;
     struct tnm_prepared did;
     bool ok = read_file(path, &file, &len, err);

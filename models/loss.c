@@ -18,8 +18,8 @@ double loss_cross_entropy(const struct loss_call *call) {
         const float *z = call->logits + (size_t)i * call->outputs;
         float *d = call->d_logits + (size_t)i * call->outputs;
         uint32_t best = loss_largest(z, call->outputs);
-        float sum = 0;
-        for (uint32_t k = 0; k < call->outputs; k++)
+        float sum = d[0] = expf(z[0] - z[best]);
+        for (uint32_t k = 1; k < call->outputs; k++)
             sum += d[k] = expf(z[k] - z[best]);
         for (uint32_t k = 0; k < call->outputs; k++)
             d[k] *= call->scale / sum;
