@@ -32,6 +32,13 @@ bool folder_stat(const char *folder, const char *name, char path[PATH_MAX], stru
     return stat(path, s) == 0;
 }
 
+bool folder_is_link(const char *folder, const char *file) {
+    char path[PATH_MAX];
+    struct stat s;
+    int n = snprintf(path, sizeof path, "%s/%s", folder, file);
+    return n > 0 && n < PATH_MAX && lstat(path, &s) == 0 && S_ISLNK(s.st_mode);
+}
+
 struct signature folder_signature(const struct stat *s) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);

@@ -24,6 +24,9 @@ struct signature {
 // Looks at NAME.tnm, through links. False, and errno, where that fails.
 bool folder_stat(const char *folder, const char *name, char path[PATH_MAX], struct stat *s);
 
+// Whether folder/file is a symbolic link.
+bool folder_is_link(const char *folder, const char *file);
+
 // All zero for a file that changed in the last two seconds: the times of files are coarse, so that
 // it may change again without a trace.
 struct signature folder_signature(const struct stat *s);

@@ -283,8 +283,8 @@ static void on_file(void *arg, const char *file, bool only_attributes) {
     char name[MODEL_NAME_BYTES];
     unsigned published, refused;
     if (!folder_model_name(file, name)) {
-        // Models may be links through a folder that is exchanged as a whole, as Kubernetes does it.
-        if (!only_attributes)
+        // Models may be links through another link, which is exchanged: Kubernetes does it so.
+        if (folder_is_link(shelf->folder, file))
             shelf_rescan(shelf, &published, &refused);
         return;
     }
