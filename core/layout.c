@@ -285,6 +285,13 @@ static bool make_rows(struct tnm_layout *layout, const struct tnm_use *use, stru
     return ok;
 }
 
+static uint64_t count_records(const struct tnm_rows *rows) {
+    uint64_t n = 0;
+    for (uint32_t g = 0; g < rows->n_groups; g++)
+        n += rows->group[g].n_records;
+    return n;
+}
+
 // ---- Columns ------------------------------------------------------------------------------------
 
 // start[c + 1] = entries of column c, then the first record of each column.
@@ -349,7 +356,7 @@ bool tnm_layout_make(struct tnm_layout *out, const struct tnm_use *use, struct t
         if (ok && has_columns(use)) {
             ok = make_columns(out, use, &e);
             out->kernel = "scatter";
-            out->most_active = use->matrix->cols / 5 * 2;
+            out->most_active = count_records(&out->rows) / 2;
         }
     }
     entries_free(&e);

@@ -5,10 +5,11 @@
 //   - linear, more than 7 of 20 weights not zero: dense, in place where the file holds f32: a
 //     gather costs about three times what a dense multiply-add does.
 //   - else rows for gathering; many inputs and convolutions read these too.
-//   - linear on the graph's own input: columns for scattering besides, taken while at most two in
-//     five inputs are not 0. Pictures are mostly black; hidden layers behind a relu are not empty
-//     enough to pay for the stores. (Measured on x86-64, 94 % zeros: scatter takes as long as
-//     gather at a third of 784 x 300 active, at half of 1024 x 1024, at 0.3 of 300 x 100.)
+//   - linear on the graph's own input: columns for scattering besides, taken for an input whose
+//     columns that are not 0 hold at most half as many records as all rows do. Pictures are mostly
+//     black; hidden layers behind a relu are not empty enough to pay for the stores. (A record
+//     takes 0.9 ns to gather and 1.6 to scatter on x86-64; ARM's ratio should be between that
+//     and 1.3.)
 //
 // Shared weights are spread out to f32, 6 bytes an entry with its offset, while the layer fits a
 // Pi's caches; beyond that rows keep codes, 3 bytes an entry, looked up in the codebook while
@@ -26,7 +27,7 @@ struct tnm_layout {
     struct tnm_dense dense;
     struct tnm_rows rows;
     struct tnm_columns columns;
-    uint32_t most_active; // columns: beyond so many inputs that are not 0, gather
+    uint64_t most_active; // columns: an input that takes more records than these is gathered
     size_t bytes;         // held by this layout
     void *owned[6];       // rows: groups, records, codebook; columns: starts, records, bias
 };

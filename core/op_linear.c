@@ -35,14 +35,22 @@ static uint64_t linear_scratch(const struct tnm_plan_step *step, size_t lanes) {
     return 0;
 }
 
-// Visits the columns of inputs that are not 0, or, where most are not, all rows: the answer is the
-// same to the bit.
+static uint64_t active_records(const struct tnm_columns *columns, const uint16_t *active,
+                               uint32_t n) {
+    uint64_t records = 0;
+    for (uint32_t a = 0; a < n; a++)
+        records += columns->start[active[a] + 1] - columns->start[active[a]];
+    return records;
+}
+
+// Visits the columns of inputs that are not 0, or, where those hold too much, all rows: the answer
+// is the same to the bit.
 static void run_columns(const struct tnm_plan_step *step, const struct tnm_call *call) {
     const struct tnm_layout *layout = step->layout;
     struct tnm_scatter_room room = {.sum = call->scratch};
     room.active = (uint16_t *)(void *)((char *)call->scratch + sum_bytes(&step->node->w[0]));
     uint32_t n = call->kernels->find_active(call->in[0], layout->columns.cols, room.active);
-    if (n <= layout->most_active)
+    if (active_records(&layout->columns, room.active, n) <= layout->most_active)
         call->kernels->scatter(&layout->columns, call->in[0], n, &room, call->out, step->clamp);
     else
         call->kernels->gather(&layout->rows, call->in[0], call->out, step->clamp);

@@ -195,6 +195,7 @@ INLINE void dense_rows(const struct tnm_dense *w, uint32_t row, int quads, const
         vst1q_f32(y + row + 4 * q, clamp4(sum[q], low, high));
 }
 
+// One row after the other, for matrices of fewer than four.
 static float dense_row(const struct tnm_dense *w, uint32_t row, const float *x) {
     const float *at = w->w + (size_t)row * w->cols;
     float sum = w->bias[row];
@@ -212,8 +213,14 @@ static void dense(const struct tnm_dense *w, const float *x, uint32_t *blocks, f
     }
     for (; row + 16 <= w->rows; row += 16)
         dense_rows(w, row, 4, x, blocks, n, y, to);
+    for (; row + 8 <= w->rows; row += 8)
+        dense_rows(w, row, 2, x, blocks, n, y, to);
     for (; row + 4 <= w->rows; row += 4)
         dense_rows(w, row, 1, x, blocks, n, y, to);
+    if (row < w->rows && w->rows >= 4) { // the last four, some of them again
+        dense_rows(w, w->rows - 4, 1, x, blocks, n, y, to);
+        row = w->rows;
+    }
     for (; row < w->rows; row++)
         y[row] = tnm_clamp(dense_row(w, row, x), to);
 }
