@@ -51,8 +51,8 @@ bool picture_decode(struct bytes file, const struct picture_wish *wish, struct p
 
 void picture_free(struct picture *picture);
 
-// What picture_to_input would take at most to decode, from the header alone; preparing takes at most
-// tnm_prepare_bytes beside the decoded picture, when the decoder's own memory is free again.
+// What picture_to_input would take at most to decode, from the header alone; preparing takes at
+// most tnm_prepare_bytes beside the decoded picture, when the decoder's own memory is free again.
 bool picture_to_input_cost(struct bytes file, const struct tnm_recipe *recipe,
                            const struct picture_wish *limits, size_t *bytes,
                            struct tnm_error *err) TNM_MUST_CHECK;

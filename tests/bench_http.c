@@ -97,7 +97,7 @@ static struct server start_tnmd(void) {
     struct server server = {.pid = fork()};
     if (server.pid == 0) {
         dup2(report[1], STDERR_FILENO);
-        execl(program, program, "--listen", "127.0.0.1:0", "--models", getenv("MODELS") ? getenv("MODELS") : "models", "--threads", "2",
+        execl(program, program, "--listen", "127.0.0.1:0", "--models", "models", "--threads", "2",
               (char *)NULL);
         _exit(127);
     }
