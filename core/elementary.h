@@ -18,9 +18,22 @@ static inline double tnm_exp(double x) {
     // x = k ln 2 + r with |r| <= 0.35, ln 2 in two parts so that k times the first is exact.
     double k = (double)(int32_t)(x * 1.4426950408889634 + (x < 0 ? -0.5 : 0.5));
     double r = x - k * 0x1.62e42fefap-1 - k * 0x1.cf79abc9e3b3ap-40;
-    double sum = 1; // Horner's form of the sum of r^i / i! up to i = 12
-    for (int i = 12; i > 0; i--)
-        sum = 1 + sum * r / i;
+    static const double over_factorial[] = {1.0,
+                                            1.0,
+                                            1.0 / 2,
+                                            1.0 / 6,
+                                            1.0 / 24,
+                                            1.0 / 120,
+                                            1.0 / 720,
+                                            1.0 / 5040,
+                                            1.0 / 40320,
+                                            1.0 / 362880,
+                                            1.0 / 3628800,
+                                            1.0 / 39916800,
+                                            1.0 / 479001600};
+    double sum = 0; // Horner's form of the sum of r^i / i!
+    for (int i = 12; i >= 0; i--)
+        sum = over_factorial[i] + sum * r;
     uint64_t bits = (uint64_t)((int64_t)k + 1023) << 52;
     double power;
     memcpy(&power, &bits, sizeof power);

@@ -9,7 +9,8 @@
 
 // RFC 9110, 5.6.2.
 static bool is_token(char c) {
-    return isalnum((unsigned char)c) || (c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z', digit = c >= '0' && c <= '9';
+    return letter || digit || (c != 0 && strchr("-!#$%&'*+.^_`|~", c) != NULL);
 }
 
 static const char *skip_blanks(const char *at) {

@@ -20,30 +20,20 @@ void json_out_free(struct json_out *out) {
     *out = (struct json_out){0};
 }
 
-// Makes room for more bytes behind len.
-static bool make_room(struct json_out *out, size_t more) {
-    if (out->failed)
-        return false;
-    if (more <= out->size - out->len)
-        return true;
+bool json_out_grow(struct json_out *out, size_t more) {
     size_t size = out->size > 0 ? out->size : FIRST_SIZE;
     while (size - out->len < more && size <= SIZE_MAX / 2)
         size *= 2;
-    char *grown = size - out->len < more ? NULL : realloc(out->at, size);
-    if (grown == NULL) {
-        out->failed = true;
-        return false;
-    }
-    out->at = grown;
-    out->size = size;
-    return true;
+    bool fits = !out->failed && size - out->len >= more;
+    char *grown = fits ? realloc(out->at, size) : NULL;
+    out->failed = grown == NULL;
+    out->size = out->failed ? out->len : size;
+    out->at = out->failed ? out->at : grown;
+    return !out->failed;
 }
 
-void json_out_raw(struct json_out *out, const char *bytes, size_t len) {
-    if (!make_room(out, len))
-        return;
-    memcpy(out->at + out->len, bytes, len);
-    out->len += len;
+static bool make_room(struct json_out *out, size_t more) {
+    return more <= out->size - out->len || json_out_grow(out, more);
 }
 
 // Length of the UTF-8 character at `at`, 0 if there is none: RFC 3629, no overlong forms, no

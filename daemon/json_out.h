@@ -15,15 +15,23 @@
 struct json_out {
     char *at; // owned; not NUL-terminated
     size_t len, size;
-    bool failed; // no memory: what is here is incomplete
+    bool failed; // no memory: what is here is incomplete, and size is cut to len
 };
 
 // Empties, but keeps the memory, unless that is more than keep bytes.
 void json_out_reset(struct json_out *out, size_t keep);
 void json_out_free(struct json_out *out);
 
+// Makes room for so many bytes behind len. False without memory.
+bool json_out_grow(struct json_out *out, size_t more);
+
 // Bytes as they are: the punctuation and the keys, which the caller writes as JSON.
-void json_out_raw(struct json_out *out, const char *bytes, size_t len);
+static inline void json_out_raw(struct json_out *out, const char *bytes, size_t len) {
+    if (len <= out->size - out->len || json_out_grow(out, len)) {
+        memcpy(out->at + out->len, bytes, len);
+        out->len += len;
+    }
+}
 
 // A literal or a string that is known to be JSON already.
 static inline void json_out_text(struct json_out *out, const char *text) {

@@ -11,7 +11,7 @@
 static const struct request_fault own_refusals[] = {
     {413, "body_too_large", "the length of the body is out of all bounds"},
     {414, "uri_too_long", "the request line is too long"},
-    {431, "headers_too_large", "the header is longer than 64 KiB"},
+    {431, "headers_too_large", "the header is longer than 16 KiB"},
     {500, "internal", "the request could not be handled"},
     {505, "version_not_supported", "only HTTP/1.0 and HTTP/1.1 are spoken here"},
     {400, "malformed", "this is not a well-formed HTTP request"},
