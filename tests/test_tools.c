@@ -112,8 +112,8 @@ static const char *word(const json_t *object, const char *key) {
 
 // ---- Usage -------------------------------------------------------------------------------------
 
-static const char *const commands[] = {"train", "prune", "retrain", "share",
-                                       "eval",  "info",  "verify",  "classify"};
+static const char *const commands[] = {"train", "prune",  "retrain",  "share", "eval",
+                                       "info",  "verify", "classify", "bench", "report"};
 
 START_TEST(every_command_has_help) {
     struct tool_run run = tool_run("%s --help", commands[_i]);
@@ -307,6 +307,38 @@ START_TEST(verify_finds_any_flipped_byte) {
 }
 END_TEST
 
+START_TEST(bench_tells_the_time_of_an_input_beside_a_dense_run) {
+    RUN(0, "prune %s/m.tnm -o %s/fast.tnm --sparsity 0.8", folder, folder);
+    json_t *bench =
+        JSON("bench --json %s/fast.tnm --batch 4 --threads 2 --rounds 3 --data %s", folder, folder);
+    ck_assert_int_eq(whole(bench, "batch"), 4);
+    ck_assert_int_eq(whole(bench, "threads"), 2);
+    ck_assert_double_gt(real(bench, "ns_per_input_min"), 0);
+    ck_assert_double_ge(real(bench, "ns_per_input_median"), real(bench, "ns_per_input_min"));
+    double dense = real(bench, "dense_ns_per_input_median");
+    ck_assert_double_eq_tol(real(bench, "speedup") * real(bench, "ns_per_input_median") / dense, 1,
+                            1e-6);
+    ck_assert_uint_gt(strlen(word(bench, "kernels")), 0);
+    json_decref(bench);
+}
+END_TEST
+
+START_TEST(a_log_becomes_a_table) {
+    RUN(0, "prune %s/m.tnm -o %s/t1.tnm --sparsity 0.5 --data %s --log %s/table", folder, folder,
+        folder, folder);
+    RUN(0, "share %s/t1.tnm -o %s/t2.tnm --bits 3 --log %s/table", folder, folder, folder);
+    struct tool_run run = tool_run("report --label bits %s/table", folder);
+    ck_assert_int_eq(run.code, 0);
+    ck_assert_int_eq(strncmp(run.out, "| bits | model |", 16), 0);
+    ck_assert_ptr_nonnull(strstr(run.out, "| t1 |"));
+    ck_assert_ptr_nonnull(strstr(run.out, "\n| 3 | t2 |"));
+    ck_assert_ptr_nonnull(strstr(run.out, "| 234 | 50.00 % |"));
+    tool_free(&run);
+    scratch_write(scratch_path(folder, "table"), "{\"n\":1}\n", 8);
+    RUN(1, "report %s/table", folder);
+}
+END_TEST
+
 // ---- Making ------------------------------------------------------------------------------------
 
 START_TEST(prune_leaves_as_many_as_asked_and_says_where_they_come_from) {
@@ -439,6 +471,8 @@ Suite *tools_suite(void) {
     tcase_add_test(t, what_is_not_known_is_null);
     tcase_add_test(t, eval_counts_as_one_counts_by_hand);
     tcase_add_test(t, the_file_says_what_eval_finds);
+    tcase_add_test(t, bench_tells_the_time_of_an_input_beside_a_dense_run);
+    tcase_add_test(t, a_log_becomes_a_table);
     tcase_add_loop_test(t, verify_finds_any_flipped_byte, 0, 4);
     tcase_add_test(t, prune_leaves_as_many_as_asked_and_says_where_they_come_from);
     tcase_add_test(t, pruning_by_deviation_keeps_what_is_above_the_threshold);
