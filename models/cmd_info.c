@@ -140,14 +140,35 @@ static void print_input(const struct tnm_model *model) {
     printf("\n");
 }
 
+// Words in lines of at most 100 columns, behind a margin of 11.
+static void print_wrapped(const char *text) {
+    int column = 11;
+    while (*text != 0) {
+        int len = (int)strcspn(text, " ");
+        if (column > 11 && column + 1 + len > 100) {
+            printf("\n%-11s%.*s", "", len, text);
+            column = 11 + len;
+        } else {
+            printf("%s%.*s", column > 11 ? " " : "", len, text);
+            column += len + (column > 11);
+        }
+        text += len + (text[len] == ' ');
+    }
+    printf("\n");
+}
+
 static void print_provenance(const struct tnm_meta *meta) {
     for (uint32_t i = 0; i < meta->n_steps; i++) {
         const struct tnm_step *step = &meta->step[i];
-        printf("%-10s %s %s, seed %llu: %llu weights left, ", i == 0 ? "made by" : "", step->verb,
-               step->parameters, (unsigned long long)step->seed,
-               (unsigned long long)step->nonzeros);
-        print_score("validation", step->validation);
-        printf("\n");
+        char text[sizeof step->parameters + 200];
+        int n = snprintf(text, sizeof text, "%s %s, seed %llu: %llu weights left", step->verb,
+                         step->parameters, (unsigned long long)step->seed,
+                         (unsigned long long)step->nonzeros);
+        if (step->validation.images > 0)
+            snprintf(text + n, sizeof text - (size_t)n, ", validation %.2f %%",
+                     100 * measure_accuracy(step->validation));
+        printf("%-11s", i == 0 ? "made by" : "");
+        print_wrapped(text);
     }
 }
 
