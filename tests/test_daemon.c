@@ -346,6 +346,43 @@ START_TEST(test_images_as_png_give_what_the_engine_gives) {
 }
 END_TEST
 
+// The acceptance test of the whole way: as many right answers over HTTP as the engine gives here,
+// and, of all 10,000, as many as the forge counted when it wrote the file.
+START_TEST(the_published_model_is_as_good_over_http) {
+    struct tnm_error err;
+    struct daemon_run published;
+    struct client caller;
+    const char *const args[] = {"--models", "models", "--active", "mnist-mlp-5bit", NULL};
+    uint8_t *labels = photo_labels();
+    struct tnm_model *engine = tnm_model_open("models/mnist-mlp-5bit.tnm", &err);
+    ck_assert_msg(labels != NULL && engine != NULL, "%s", err.text);
+    ck_assert_msg(daemon_start(&published, args), "%s", daemon_log(&published));
+    ck_assert(client_open(&caller, published.port));
+    unsigned n = emulated() ? 300 : 10000, right = 0, right_here = 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *pixels = digits() + i * MADE_INPUTS;
+        struct body body = as_png(pixels);
+        struct answer answer;
+        ck_assert(client_post(&caller, "/classify?top=1", "image/png", body.at, body.len, &answer));
+        ck_assert_int_eq(answer.status, 200);
+        json_t *root = served_json(&answer);
+        right += number(root, "index") == labels[i];
+        right_here += truth_of_pixels(engine, pixels).best == labels[i];
+        json_decref(root);
+        answer_free(&answer);
+        free(body.at);
+    }
+    struct tnm_summary summary;
+    tnm_model_summary(engine, &summary);
+    ck_assert_uint_eq(right, right_here);
+    ck_assert_double_eq_tol(right, summary.test_accuracy * n, n == 10000 ? 0.5 : 10);
+    client_close(&caller);
+    ck_assert_int_eq(daemon_stop(&published), 0);
+    tnm_model_close(engine);
+    free(labels);
+}
+END_TEST
+
 START_TEST(the_query_chooses_model_and_classes) {
     static const struct {
         const char *path;
@@ -758,6 +795,7 @@ Suite *daemon_suite(void) {
     tcase_add_loop_test(tc, every_kind_of_input_is_classified, 0, COUNT(inputs));
     tcase_add_test(tc, a_photograph_is_classified);
     tcase_add_test(tc, test_images_as_png_give_what_the_engine_gives);
+    tcase_add_test(tc, the_published_model_is_as_good_over_http);
     tcase_add_test(tc, the_query_chooses_model_and_classes);
     tcase_add_test(tc, a_body_in_chunks_is_classified);
     tcase_add_loop_test(tc, bad_input_is_refused_and_the_connection_lives, 0, COUNT(bad));
