@@ -409,7 +409,7 @@ static bool take_arrays(struct task *task, struct scratch *scratch) {
     if (at == NULL)
         return refuse(task, 503, "overloaded", "no memory for an input now");
     task->best = at;
-    task->x = (float *)(at + n_best);
+    task->x = (float *)(void *)(at + n_best);
     task->logits = task->x + n;
     task->probability = task->logits + m;
     task->pixel = (uint8_t *)(task->probability + m);

@@ -7,6 +7,8 @@
 #include "tests/served.h"
 
 #include <check.h>
+#include <png.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -572,6 +574,59 @@ START_TEST(a_connection_too_many_is_told_so) {
 }
 END_TEST
 
+// A black PNG that takes long to decode and is short.
+static uint8_t *heavy_png(size_t *len) {
+    const uint32_t side = emulated() ? 1000 : 4000;
+    png_image image = {
+        .version = PNG_IMAGE_VERSION, .width = side, .height = side, .format = PNG_FORMAT_GRAY};
+    uint8_t *pixels = calloc(side, side), *png = malloc(1 << 20);
+    ck_assert(pixels != NULL && png != NULL);
+    *len = 1 << 20;
+    ck_assert(png_image_write_to_memory(&image, png, len, 0, pixels, 0, NULL));
+    free(pixels);
+    return png;
+}
+
+static bool has_answer(const struct client *client) {
+    struct pollfd wait = {.fd = client->fd, .events = POLLIN};
+    return poll(&wait, 1, 0) > 0;
+}
+
+// More heavy requests than there are threads for any of it: health does not wait for them, but is
+// answered again and again meanwhile.
+START_TEST(nothing_waits_behind_heavy_pictures) {
+    enum { N = 6 };
+    struct client heavy[N], other;
+    struct answer answer;
+    size_t len;
+    uint8_t *png = heavy_png(&len);
+    open_client(&other);
+    for (int i = 0; i < N; i++) {
+        open_client(&heavy[i]);
+        ck_assert(client_printf(&heavy[i],
+                                "POST /classify HTTP/1.1\r\nHost: x\r\n"
+                                "Content-Length: %zu\r\n\r\n",
+                                len));
+        ck_assert(client_send(&heavy[i], png, len));
+    }
+    unsigned meanwhile = 0;
+    for (int done = 0; done < N; meanwhile++) {
+        expect_health(&other);
+        for (done = 0; done < N && has_answer(&heavy[done]); done++)
+            ;
+    }
+    ck_assert_uint_ge(meanwhile, 20);
+    for (int i = 0; i < N; i++) {
+        ck_assert(client_read(&heavy[i], &answer, false));
+        ck_assert_msg(answer.status == 200, "%s", answer.body);
+        answer_free(&answer);
+        client_close(&heavy[i]);
+    }
+    client_close(&other);
+    free(png);
+}
+END_TEST
+
 // ---- Drain -------------------------------------------------------------------------------------
 
 // A client that has sent half a request when the daemon is told to stop gets its answer, and
@@ -719,6 +774,7 @@ Suite *http_suite(void) {
     tcase_add_test(tc, chunks_over_the_limit_are_refused_at_their_end);
     tcase_add_test(tc, chunks_without_end_are_cut_off);
     tcase_add_test(tc, a_small_body_of_a_refused_request_is_skipped);
+    tcase_add_test(tc, nothing_waits_behind_heavy_pictures);
     tc = add_case(suite, "hasty", start_hasty);
     tcase_add_loop_test(tc, a_slow_client_is_told_and_closed, 0, COUNT(slow));
     tcase_add_test(tc, an_idle_connection_is_closed_without_a_word);

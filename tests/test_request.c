@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // The head of a request, without a server: targets, header lines, framing, queries, tokens.
 #include "daemon/access.h"
+#include "daemon/budget.h"
 #include "daemon/request.h"
 #include "tests/scratch.h"
 
@@ -291,6 +292,19 @@ START_TEST(origins_are_compared_with_the_host) {
 }
 END_TEST
 
+START_TEST(a_budget_is_shared_until_it_is_used_up) {
+    struct budget budget;
+    atomic_init(&budget.left, 100);
+    ck_assert(budget_take(&budget, 60));
+    ck_assert(!budget_take(&budget, 41));
+    ck_assert(budget_take(&budget, 40));
+    ck_assert(!budget_take(&budget, 1));
+    budget_give(&budget, 60);
+    ck_assert(budget_take(&budget, 60));
+    ck_assert(!budget_take(&budget, SIZE_MAX));
+}
+END_TEST
+
 Suite *request_suite(void) {
     Suite *suite = suite_create("request");
     TCase *tc = tcase_create("request");
@@ -306,6 +320,7 @@ Suite *request_suite(void) {
     tcase_add_test(tc, a_file_without_tokens_is_refused);
     tcase_add_test(tc, without_a_file_no_token_is_needed);
     tcase_add_test(tc, origins_are_compared_with_the_host);
+    tcase_add_test(tc, a_budget_is_shared_until_it_is_used_up);
     suite_add_tcase(suite, tc);
     return suite;
 }
