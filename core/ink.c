@@ -138,28 +138,30 @@ static void set_polarity(struct sheet *s, bool light) {
     for (size_t i = 0; i < (size_t)width * height && s->light != light; i++)
         s->grey[i] = (uint8_t)~s->grey[i];
     s->light = light;
-    tnm_raster_pool(s->grey, width, height, factor_to(width, height, GLANCE), true, s->small_grey);
+    tnm_raster_pool(s->grey, width, height, factor_to(width, height, GLANCE), true, s->small_grey,
+                    s->scratch);
 }
 
-// The plane with all that is dark and narrow filled, at half the size where that will do.
+// The plane with all that is dark and narrow filled. Gives the shift of its sides: 1 where half the
+// size will do.
 static uint32_t find_ground(struct sheet *s, const struct tnm_marks *v, uint32_t reach) {
-    uint32_t factor = larger_of(v->width, v->height) > LONGEST / 2 ? 2 : 1;
-    uint32_t width = divided(v->width, factor), height = divided(v->height, factor);
-    tnm_raster_pool(v->grey, v->width, v->height, factor, false, s->ground);
+    uint32_t shift = larger_of(v->width, v->height) > LONGEST / 2;
+    uint32_t width = divided(v->width, 1u << shift), height = divided(v->height, 1u << shift);
+    tnm_raster_pool(v->grey, v->width, v->height, 1u << shift, false, s->ground, s->scratch);
     tnm_raster_close(s->ground, width, height, radius_of(width, height, reach), s->scratch);
-    return factor;
+    return shift;
 }
 
 // ink = (ground - grey) * gain of the ground.
 static void darken(struct sheet *s, const struct tnm_marks *v, uint32_t reach,
                    const uint32_t gain[256]) {
-    uint32_t factor = find_ground(s, v, reach);
+    uint32_t shift = find_ground(s, v, reach);
     for (uint32_t y = 0; y < v->height; y++) {
         const uint8_t *grey = v->grey + (size_t)y * v->width;
-        const uint8_t *ground = s->ground + (size_t)(y / factor) * divided(v->width, factor);
+        const uint8_t *ground = s->ground + (size_t)(y >> shift) * divided(v->width, 1u << shift);
         uint8_t *ink = s->ink + (size_t)y * v->width;
         for (uint32_t x = 0; x < v->width; x++) {
-            uint32_t g = ground[x / factor];
+            uint32_t g = ground[x >> shift];
             ink[x] = (uint8_t)((g - smaller_of(grey[x], g)) * gain[g] >> 16);
         }
     }
@@ -261,19 +263,27 @@ static void show_chosen(struct sheet *s, const struct find *find) {
         s->chosen[i] = s->glance.label[i] == find->label;
 }
 
+// The pixels of the full view under the chosen mark's box.
+static struct raster_part under(const struct sheet *s, const struct tnm_mark *m, uint32_t factor) {
+    uint32_t right = smaller_of((m->right + 1u) * factor, s->full.width);
+    uint32_t bottom = smaller_of((m->bottom + 1u) * factor, s->full.height);
+    return (struct raster_part){m->left * factor, m->top * factor, right - m->left * factor,
+                                bottom - m->top * factor};
+}
+
 static bool is_chosen(const struct sheet *s, uint32_t x, uint32_t y, uint32_t factor) {
     return s->chosen[(size_t)(y / factor) * s->glance.width + x / factor];
 }
 
 // How dark the strokes are in the full view, where the glance saw the mark: half of the pixels
 // there belong to their edges.
-static uint32_t stroke_darkness(const struct sheet *s, uint32_t factor) {
+static uint32_t stroke_darkness(const struct sheet *s, const struct raster_part *box,
+                                uint32_t factor) {
     uint32_t histogram[256] = {0}, n = 0, above = 0, v = 255;
-    size_t i = 0;
-    for (uint32_t y = 0; y < s->full.height; y++)
-        for (uint32_t x = 0; x < s->full.width; x++, i++)
+    for (uint32_t y = box->y; y < box->y + box->height; y++)
+        for (uint32_t x = box->x; x < box->x + box->width; x++)
             if (is_chosen(s, x, y, factor)) {
-                histogram[s->ink[i]]++;
+                histogram[s->ink[(size_t)y * s->full.width + x]]++;
                 n++;
             }
     for (; v > 1 && (above += histogram[v]) * 5 < n; v--)
@@ -282,19 +292,20 @@ static uint32_t stroke_darkness(const struct sheet *s, uint32_t factor) {
 }
 
 // The mark of the full view that has most of its ink where the glance saw it. 0 if none has any.
-static uint32_t same_mark(struct sheet *s, uint32_t factor) {
+static uint32_t same_mark(struct sheet *s, const struct raster_part *box, uint32_t factor) {
     uint32_t best = 0;
-    size_t i = 0;
     for (uint32_t m = 1; m <= s->full.n; m++)
         s->full.mark[m].rim = 0; // not traced: counts the ink
-    for (uint32_t y = 0; y < s->full.height; y++)
-        for (uint32_t x = 0; x < s->full.width; x++, i++)
-            if (s->full.label[i] != 0 && is_chosen(s, x, y, factor)) {
-                struct tnm_mark *mark = &s->full.mark[s->full.label[i]];
-                mark->rim += s->ink[i];
-                if (best == 0 || mark->rim > s->full.mark[best].rim)
-                    best = s->full.label[i];
-            }
+    for (uint32_t y = box->y; y < box->y + box->height; y++)
+        for (uint32_t x = box->x; x < box->x + box->width; x++) {
+            size_t i = (size_t)y * s->full.width + x;
+            if (s->full.label[i] == 0 || !is_chosen(s, x, y, factor))
+                continue;
+            struct tnm_mark *mark = &s->full.mark[s->full.label[i]];
+            mark->rim += s->ink[i];
+            if (best == 0 || mark->rim > s->full.mark[best].rim)
+                best = s->full.label[i];
+        }
     return best;
 }
 
@@ -410,10 +421,11 @@ static bool find_and_draw(struct sheet *s, const struct tnm_recipe *recipe,
     set_polarity(s, find.light);
     show_chosen(s, &find);
     darken_full(s, find.reach);
-    uint32_t dark = stroke_darkness(s, factor);
+    struct raster_part seen = under(s, &find.mark, factor);
+    uint32_t dark = stroke_darkness(s, &seen, factor);
     uint32_t threshold = larger_of(dark * 45 / 100, 1);
     tnm_marks_find(&s->full, threshold);
-    uint32_t chosen = same_mark(s, factor);
+    uint32_t chosen = same_mark(s, &seen, factor);
     if (chosen == 0)
         return false;
     struct raster_part box = gather(&s->full, chosen);

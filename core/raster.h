@@ -27,15 +27,14 @@ size_t tnm_raster_resize_bytes(uint32_t part_width);
 void tnm_raster_mean(const uint8_t *from, uint32_t width, uint32_t height, uint32_t radius,
                      uint8_t *to, uint32_t *scratch);
 
-// Makes one sample of each square of factor x factor: the mean or the minimum. to
-// (ceil(height / factor), ceil(width / factor)).
+// Makes one sample of each square of factor x factor, factor at most 255: the mean or the minimum.
+// to (ceil(height / factor), ceil(width / factor)); scratch holds width times 2 bytes.
 void tnm_raster_pool(const uint8_t *from, uint32_t width, uint32_t height, uint32_t factor,
-                     bool minimum, uint8_t *to);
+                     bool minimum, uint8_t *to, uint16_t *scratch);
 
 // Grey closing: the maximum, then the minimum, over a square of 2 * radius + 1. Fills what is dark
-// and narrower than the square, and leaves edges of larger things where they are. In place; three
-// comparisons a pixel and direction whatever the radius (van Herk 1992; Gil and Werman 1993).
-// scratch holds tnm_raster_close_bytes.
+// and narrower than the square, and leaves edges of larger things where they are. In place; about
+// log2(radius) + 2 comparisons a pixel and direction. scratch holds tnm_raster_close_bytes.
 void tnm_raster_close(uint8_t *plane, uint32_t width, uint32_t height, uint32_t radius,
                       uint8_t *scratch);
 

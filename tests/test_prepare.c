@@ -129,6 +129,35 @@ static void filter_slowly(const uint8_t *from, uint32_t w, uint32_t h, uint32_t 
             to[y * w + x] = around(from, w, h, x, y, radius, what);
 }
 
+START_TEST(pooling_takes_the_mean_or_the_minimum_of_squares) {
+    struct randomness r;
+    random_start(&r, (uint64_t)_i);
+    uint32_t w = random_between(&r, 1, 60), h = random_between(&r, 1, 60);
+    uint32_t factor = random_between(&r, 1, 9), wide = (w + factor - 1) / factor;
+    uint32_t high = (h + factor - 1) / factor;
+    uint8_t *plane = guard_high((size_t)w * h), *got = guard_high((size_t)wide * high);
+    uint16_t *scratch = guard_low(w * sizeof *scratch);
+    for (uint32_t i = 0; i < w * h; i++)
+        plane[i] = (uint8_t)random_bits(&r);
+    for (int minimum = 0; minimum < 2; minimum++) {
+        tnm_raster_pool(plane, w, h, factor, minimum, got, scratch);
+        for (uint32_t i = 0; i < wide * high; i++) {
+            uint32_t sum = 0, n = 0, least = 255;
+            for (uint32_t y = i / wide * factor; y < h && y < (i / wide + 1) * factor; y++)
+                for (uint32_t x = i % wide * factor; x < w && x < (i % wide + 1) * factor; x++) {
+                    sum += plane[y * w + x];
+                    n++;
+                    least = plane[y * w + x] < least ? plane[y * w + x] : least;
+                }
+            ck_assert_uint_eq(got[i], minimum ? least : (2 * sum + n) / (2 * n));
+        }
+    }
+    guard_free(scratch, w * sizeof *scratch);
+    guard_free(got, (size_t)wide * high);
+    guard_free(plane, (size_t)w * h);
+}
+END_TEST
+
 START_TEST(filters_are_what_their_definition_says) {
     struct randomness r;
     random_start(&r, (uint64_t)_i);
@@ -465,6 +494,7 @@ Suite *prepare_suite(void) {
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, resizing_is_the_mean_of_what_is_covered, 0, 8);
     tcase_add_loop_test(t, filters_are_what_their_definition_says, 0, 24);
+    tcase_add_loop_test(t, pooling_takes_the_mean_or_the_minimum_of_squares, 0, 12);
     tcase_add_test(t, fit_shows_all_and_pads_with_black);
     tcase_add_test(t, cover_fills_and_cuts_the_middle_out);
     tcase_add_test(t, the_inputs_size_passes_for_fit_and_cover);
