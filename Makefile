@@ -218,7 +218,8 @@ bench: $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench*.c)) $(PROGRAMS)
 
 $(BUILD)/bench%: $(BUILD)/tests/bench%.o $(BUILD)/libtnm.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,check $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) \
-	    $(if $(BLAS),openblas)) -lm
+	    zlib $(if $(BLAS),openblas)) -lm
+$(BUILD)/bench_photo: $(BUILD)/tests/photo.o $(PICTURE)
 $(BUILD)/bench_engine: $(BUILD)/tests/nets.o $(BUILD)/tests/random.o
 $(BUILD)/tests/bench%.o: USES = $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) $(if $(BLAS),openblas)
 $(BUILD)/tests/bench%.o: EXTRA = -O2 $(if $(BLAS),-DBENCH_BLAS)
