@@ -6,6 +6,7 @@
 #include "core/model.h"
 #include "core/prepare.h"
 #include "core/save.h"
+#include "models/arch.h"
 #include "models/rng.h"
 
 #include <errno.h>
@@ -15,91 +16,6 @@
 #include <string.h>
 
 static const float self_test_tolerance = 1e-3f;
-
-// ---- From a description ------------------------------------------------------------------------
-
-enum {
-    MAX_SIZES = 64 // of an architecture of fully connected layers
-};
-
-// "784-300-100-10" as numbers.
-static bool parse_sizes(const char *arch, uint32_t size[MAX_SIZES], uint32_t *n,
-                        struct tnm_error *err) {
-    *n = 0;
-    for (const char *at = arch;; at++) {
-        char *end;
-        unsigned long v = *at >= '0' && *at <= '9' ? strtoul(at, &end, 10) : 0;
-        if (v < 1 || v > 65536 || (*end != '-' && *end != 0))
-            return tnm_fail(err, TNM_EINPUT,
-                            "architecture \"%.64s\" is not layer sizes from 1 to 65536 joined by "
-                            "'-', like 784-300-100-10",
-                            arch);
-        if (*n == MAX_SIZES)
-            return tnm_fail(err, TNM_ELIMIT, "architecture: more than %d sizes", MAX_SIZES);
-        size[(*n)++] = (uint32_t)v;
-        at = end;
-        if (*at == 0)
-            break;
-    }
-    for (uint32_t i = 1; i < *n; i++)
-        if ((uint64_t)size[i - 1] * size[i] > TNM_MAX_ELEMENTS)
-            return tnm_fail(err, TNM_ELIMIT, "architecture: layer %ux%u has more than %d weights",
-                            size[i], size[i - 1], TNM_MAX_ELEMENTS);
-    return *n >= 2 || tnm_fail(err, TNM_EINPUT, "architecture \"%.64s\" has no layer", arch);
-}
-
-// Appends a node that reads the tensor written last and writes a vector. Tensor 0 is the input and
-// node i writes tensor i + 1, as everything here is one chain.
-static struct tnm_node *append(struct tnm_graph *g, enum tnm_op op, const char *name,
-                               uint32_t len) {
-    struct tnm_node *node = &g->node[g->n_nodes];
-    struct tnm_tensor *out = &g->tensor[++g->n_nodes];
-    node->op = op;
-    node->n_inputs = 1;
-    node->input[0] = g->n_nodes - 1;
-    node->output = g->n_nodes;
-    out->rank = 1;
-    out->dim[0] = len;
-    snprintf(node->name, sizeof node->name, "%s", name);
-    snprintf(out->name, sizeof out->name, "%s", name);
-    return node;
-}
-
-static void add_input(struct tnm_graph *g, const struct tnm_recipe *recipe, uint32_t inputs) {
-    g->n_nodes = 0; // append counts them again
-    snprintf(g->tensor[0].name, sizeof g->tensor[0].name, "input");
-    g->tensor[0].rank = 1;
-    g->tensor[0].dim[0] = inputs;
-    if (recipe->fit == TNM_FIT_NONE)
-        return;
-    g->tensor[0].rank = 3;
-    g->tensor[0].dim[0] = recipe->channels;
-    g->tensor[0].dim[1] = recipe->height;
-    g->tensor[0].dim[2] = recipe->width;
-    append(g, TNM_OP_RESHAPE, "flatten", inputs);
-}
-
-static bool build_graph(struct tnm_graph *g, const uint32_t *size, uint32_t n,
-                        const struct tnm_recipe *recipe, struct tnm_error *err) {
-    uint32_t n_nodes = 2 * (n - 1) - 1 + (recipe->fit != TNM_FIT_NONE);
-    if (!tnm_graph_init(g, n_nodes + 1, n_nodes, err))
-        return false;
-    add_input(g, recipe, size[0]);
-    for (uint32_t i = 1; i < n; i++) {
-        char name[TNM_MAX_NAME + 1];
-        snprintf(name, sizeof name, "fc%u", i);
-        struct tnm_node *linear = append(g, TNM_OP_LINEAR, name, size[i]);
-        linear->n_weights = 1;
-        linear->w[0].rows = size[i];
-        linear->w[0].cols = size[i - 1];
-        snprintf(name, sizeof name, "relu%u", i);
-        if (i + 1 < n)
-            append(g, TNM_OP_RELU, name, size[i]);
-    }
-    g->output = g->n_nodes;
-    snprintf(g->tensor[g->output].name, sizeof g->tensor[g->output].name, "logits");
-    return true;
-}
 
 // ---- Layers ------------------------------------------------------------------------------------
 
@@ -118,42 +34,37 @@ static bool layer_alloc(struct net_layer *layer, struct tnm_error *err) {
     return true;
 }
 
-// One struct net_layer for each node that has weights.
+static bool make_layer(struct net *net, uint32_t i, uint32_t k, struct tnm_error *err) {
+    static const char *const part[] = {"in", "rec"};
+    const struct tnm_node *node = &net->graph.node[i];
+    struct net_layer *layer = &net->layer[net->n_layers++];
+    layer->node = i;
+    layer->matrix = k;
+    if (node->n_weights > 1)
+        snprintf(layer->name, sizeof layer->name, "%s.%s", node->name, part[k]);
+    else
+        snprintf(layer->name, sizeof layer->name, "%s", node->name);
+    layer->rows = node->w[k].rows;
+    layer->cols = node->w[k].cols;
+    return layer_alloc(layer, err);
+}
+
+// One struct net_layer for each matrix.
 static bool make_layers(struct net *net, struct tnm_error *err) {
-    net->layer = calloc(net->graph.n_nodes, sizeof *net->layer);
+    net->layer = calloc((size_t)net->graph.n_nodes * TNM_MAX_WEIGHTS, sizeof *net->layer);
     if (net->layer == NULL)
         return tnm_fail_errno(err, ENOMEM, "layers");
-    for (uint32_t i = 0; i < net->graph.n_nodes; i++) {
-        const struct tnm_node *node = &net->graph.node[i];
-        if (node->n_weights == 0)
-            continue;
-        if (node->n_weights > 1)
-            return tnm_fail(err, TNM_EUNSUPPORTED, "%s: the forge cannot change a %s yet",
-                            node->name, tnm_op_name(node->op));
-        struct net_layer *layer = &net->layer[net->n_layers++];
-        layer->node = i;
-        layer->name = node->name;
-        layer->rows = node->w[0].rows;
-        layer->cols = node->w[0].cols;
-        if (!layer_alloc(layer, err))
-            return false;
-    }
+    for (uint32_t i = 0; i < net->graph.n_nodes; i++)
+        for (uint32_t k = 0; k < net->graph.node[i].n_weights; k++)
+            if (!make_layer(net, i, k, err))
+                return false;
     return true;
 }
 
 bool net_build(struct net *net, const char *arch, const struct tnm_recipe *recipe,
                struct tnm_error *err) {
-    uint32_t size[MAX_SIZES], n;
     *net = (struct net){.meta.recipe = *recipe};
-    if (!parse_sizes(arch, size, &n, err))
-        return false;
-    uint32_t inputs = recipe->width * recipe->height * recipe->channels;
-    if (size[0] != inputs)
-        return tnm_fail(err, TNM_EINPUT,
-                        "architecture \"%.64s\" has %u inputs, the images %u (%ux%u, %u channel%s)",
-                        arch, size[0], inputs, recipe->width, recipe->height, recipe->channels,
-                        recipe->channels == 1 ? "" : "s");
-    if (build_graph(&net->graph, size, n, recipe, err) && make_layers(net, err))
+    if (arch_build(&net->graph, arch, recipe, err) && make_layers(net, err))
         return true;
     net_free(net);
     return false;
@@ -258,7 +169,7 @@ static bool read_model(struct net *net, const struct tnm_model *model, struct tn
         !tnm_meta_copy(&net->meta, &model->meta, err) || !make_layers(net, err))
         return false;
     for (uint32_t l = 0; l < net->n_layers; l++) {
-        const struct tnm_matrix *m = &model->graph.node[net->layer[l].node].w[0];
+        const struct tnm_matrix *m = &model->graph.node[net->layer[l].node].w[net->layer[l].matrix];
         net->half = net->half || (m->encoding == TNM_DENSE && m->bits == 16);
         if (!read_layer(&net->layer[l], m, err))
             return false;
@@ -300,7 +211,7 @@ static bool write_layer(struct tnm_matrix *out, const struct net_layer *layer, b
                                        .encoding = TNM_DENSE,
                                        .bits = half ? 16 : 32,
                                        .w = layer->w,
-                                       .bias = layer->bias};
+                                       .bias = layer->matrix == 0 ? layer->bias : NULL};
     if (layer->bits != 0) {
         source.encoding = TNM_CSR_CODEBOOK;
         source.bits = layer->bits;
@@ -320,7 +231,7 @@ static bool write_graph(struct tnm_graph *graph, const struct net *net, struct t
     if (!copy_topology(graph, &net->graph, err))
         return false;
     for (uint32_t l = 0; l < net->n_layers; l++) {
-        struct tnm_matrix *m = &graph->node[net->layer[l].node].w[0];
+        struct tnm_matrix *m = &graph->node[net->layer[l].node].w[net->layer[l].matrix];
         *m = (struct tnm_matrix){0};
         if (!write_layer(m, &net->layer[l], net->half, err))
             return false;

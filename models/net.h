@@ -8,18 +8,23 @@
 #include "core/graph.h"
 #include "core/meta.h"
 
-// The weights of one node. A weight is alive where keep is 1; elsewhere w is 0 and stays 0.
+enum {
+    NET_MAX_NAME = TNM_MAX_NAME + 5 // bytes of a layer's name with the 0 at its end
+};
+
+// One weight matrix of a node. A weight is alive where keep is 1; elsewhere w is 0 and stays 0.
 struct net_layer {
-    uint32_t node;        // index in graph.node; the matrix there is empty while the net is open
-    const char *name;     // of that node
-    uint32_t rows, cols;  // outputs, inputs
-    float *w;             // (rows, cols), owned
-    float *bias;          // (rows), owned
-    uint8_t *keep;        // (rows, cols), owned
-    uint32_t bits;        // 0: not shared; 1..8: w[i] == codebook[code[i]] wherever keep[i]
-    uint32_t n_centroids; // 0 or 1..2^bits
-    float *codebook;      // (n_centroids), owned
-    uint8_t *code;        // (rows, cols), owned; NULL while not shared
+    uint32_t node;           // index in graph.node; the matrix there is empty while the net is open
+    uint32_t matrix;         // which of that node's: 0, or 1 for what an lstm keeps from row to row
+    char name[NET_MAX_NAME]; // that node's; of an lstm with ".in" or ".rec" behind it
+    uint32_t rows, cols;     // outputs, inputs
+    float *w;                // (rows, cols), owned
+    float *bias;             // (rows), owned; all 0 where there is none: matrix 1
+    uint8_t *keep;           // (rows, cols), owned
+    uint32_t bits;           // 0: not shared; 1..8: w[i] == codebook[code[i]] wherever keep[i]
+    uint32_t n_centroids;    // 0 or 1..2^bits
+    float *codebook;         // (n_centroids), owned
+    uint8_t *code;           // (rows, cols), owned; NULL while not shared
 };
 
 struct net {
@@ -30,9 +35,9 @@ struct net {
     bool half;               // dense layers are written as f16
 };
 
-// Builds an untrained network for inputs of recipe's size: layer sizes joined by '-',
-// "784-300-100-10", relu between them. Weights are 0; net_initialise draws them. TNM_EINPUT for
-// anything else, or where the first size is not the recipe's inputs.
+// Builds an untrained network for inputs of recipe's size, from a description as models/arch.h has
+// it: "784-300-100-10", "lenet5", "conv 8 3x3 relu pool fc 10". Weights are 0; net_initialise draws
+// them.
 bool net_build(struct net *net, const char *arch, const struct tnm_recipe *recipe,
                struct tnm_error *err) TNM_MUST_CHECK;
 

@@ -3,6 +3,7 @@
 #include "models/ops.h"
 
 #include "models/gemm.h"
+#include "models/ops_window.h"
 
 #include <string.h>
 
@@ -32,14 +33,14 @@ static void sum_rows(const float *x, uint32_t n, uint32_t width, float *sum) {
 
 static void linear_backward(const struct op_call *call) {
     const struct net_layer *layer = call->layer;
-    sum_rows(call->d_out, call->n, layer->rows, call->d_bias);
+    sum_rows(call->d_out, call->n, layer->rows, call->d_bias[0]);
     gemm_run(&(struct gemm){.m = layer->rows,
                             .n = layer->cols,
                             .k = call->n,
                             .a = call->d_out,
                             .transpose_a = true,
                             .b = call->in[0],
-                            .c = call->d_w},
+                            .c = call->d_w[0]},
              call->scratch);
     if (call->d_in[0] == NULL)
         return;
@@ -80,15 +81,20 @@ static void relu_backward(const struct op_call *call) {
 
 // ------------------------------------------------------------------------------------------------
 
-static const struct train_op table[] = {
-    {.op = TNM_OP_LINEAR, .forward = linear_forward, .backward = linear_backward},
-    {.op = TNM_OP_RELU, .forward = relu_forward, .backward = relu_backward},
-    {.op = TNM_OP_RESHAPE, .view = true},
+static const struct train_op train_linear = {
+    .op = TNM_OP_LINEAR, .forward = linear_forward, .backward = linear_backward};
+static const struct train_op train_relu = {
+    .op = TNM_OP_RELU, .forward = relu_forward, .backward = relu_backward};
+static const struct train_op train_reshape = {.op = TNM_OP_RESHAPE, .view = true};
+
+static const struct train_op *const table[] = {
+    &train_linear,      &train_conv2d, &train_max_pool, &train_average_pool,
+    &train_global_pool, &train_relu,   &train_reshape,
 };
 
 const struct train_op *train_op_find(enum tnm_op op) {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (table[i].op == op)
-            return &table[i];
+        if (table[i]->op == op)
+            return table[i];
     return NULL;
 }

@@ -11,24 +11,28 @@
 struct op_call {
     const struct tnm_graph *graph;
     const struct tnm_node *node;
-    const struct net_layer *layer; // its weights; NULL where it has none
+    const struct net_layer *layer; // its weights, an lstm's two side by side; NULL: it has none
     uint32_t n;
     const float *in[TNM_MAX_NODE_INPUTS];
     float *out;
     void *kept;     // (n * kept_bytes), what forward wants backward to know
     float *scratch; // (GEMM_SCRATCH), of this thread
+    float *work;    // (work_floats), of this thread
 
     // Backward only. d_x is the gradient of the loss by x.
     const float *d_out;
     float *d_in[TNM_MAX_NODE_INPUTS]; // NULL: not wanted
     bool adds[TNM_MAX_NODE_INPUTS];   // d_in already holds what came another way: add to it
-    float *d_w, *d_bias;              // (rows, cols) and (rows), overwritten with sums over n
+    // (rows, cols) and (rows) of each matrix, overwritten with sums over n.
+    float *d_w[TNM_MAX_WEIGHTS], *d_bias[TNM_MAX_WEIGHTS];
 };
 
 struct train_op {
     enum tnm_op op;
     bool view; // out is in, seen in another shape
-    size_t (*kept_bytes)(const struct tnm_graph *graph, const struct tnm_node *node); // or NULL
+    // NULL: none. For each input; and whatever their number, between calls not kept.
+    size_t (*kept_bytes)(const struct tnm_graph *graph, const struct tnm_node *node);
+    size_t (*work_floats)(const struct tnm_graph *graph, const struct tnm_node *node);
     void (*forward)(const struct op_call *call);
     void (*backward)(const struct op_call *call);
 };

@@ -50,6 +50,16 @@ static void lay_out_tensor(struct pass *pass, struct pieces *p, uint32_t t, bool
     pass->gradient[t] = view != NULL ? pass->gradient[view->input[0]] : gradient;
 }
 
+static size_t most_work(const struct tnm_graph *g) {
+    size_t most = 0;
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const struct train_op *op = train_op_find(g->node[i].op);
+        size_t n = op->work_floats != NULL ? op->work_floats(g, &g->node[i]) : 0;
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
 static void lay_out(struct pass *pass, struct pieces *p, bool backward) {
     const struct tnm_graph *g = &pass->net->graph;
     pass->value = take(p, g->n_tensors * sizeof *pass->value);
@@ -57,6 +67,7 @@ static void lay_out(struct pass *pass, struct pieces *p, bool backward) {
     pass->kept = take(p, g->n_nodes * sizeof *pass->kept);
     pass->at = take(p, pass->net->n_layers * sizeof *pass->at);
     pass->scratch = take(p, GEMM_SCRATCH * sizeof *pass->scratch);
+    pass->work = take(p, most_work(g) * sizeof *pass->work);
     pass->d_param = take(p, backward ? pass_parameters(pass->net) * sizeof *pass->d_param : 0);
     lay_out_tensor(pass, p, g->input, backward);
     for (uint32_t i = 0; i < g->n_nodes; i++) {
@@ -113,15 +124,17 @@ float *pass_output_gradient(struct pass *pass) {
 static struct op_call call_of(const struct pass *pass, uint32_t node, uint32_t n) {
     const struct tnm_graph *g = &pass->net->graph;
     struct op_call call = {.graph = g, .node = &g->node[node], .n = n, .scratch = pass->scratch};
+    call.work = pass->work;
     for (uint32_t i = 0; i < call.node->n_inputs; i++)
         call.in[i] = pass->value[call.node->input[i]];
     call.out = pass->value[call.node->output];
     call.kept = pass->kept[node];
-    for (uint32_t l = 0; l < pass->net->n_layers; l++)
+    for (uint32_t l = pass->net->n_layers; l-- > 0;)
         if (pass->net->layer[l].node == node) {
             const struct net_layer *layer = call.layer = &pass->net->layer[l];
-            call.d_w = pass->d_param + pass->at[l];
-            call.d_bias = call.d_w + (size_t)layer->rows * layer->cols;
+            call.d_w[layer->matrix] = pass->d_param + pass->at[l];
+            call.d_bias[layer->matrix] =
+                call.d_w[layer->matrix] + (size_t)layer->rows * layer->cols;
         }
     return call;
 }

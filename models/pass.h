@@ -13,6 +13,7 @@ struct pass {
     float **gradient; // (n_tensors), the same
     void **kept;      // (n_nodes), what an operation keeps from forward to backward
     float *scratch;   // of the matrix products
+    float *work;      // of one operation at a time
     float *d_param;   // (net_parameters): gradients by weights and biases, summed over the inputs
     size_t *at;       // (n_layers): where in d_param a layer's weights begin; its biases follow
     void *memory;     // all of it, one allocation
