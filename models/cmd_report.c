@@ -19,7 +19,7 @@ struct settings {
 
 static const struct cli_option options[] = {
     {"label", 0, CLI_TEXT, AT(label), "KEY", NULL, 0, 0,
-     "start each row with this key of the step, or option of its parameters, not with the step"},
+     "start each row with this key of the step, or this option of it, not with the step"},
 };
 
 static const struct cli_command command = {
@@ -63,11 +63,11 @@ static const char *text_of(const json_t *object, const char *key) {
     return text != NULL ? text : "";
 }
 
-// The value of --KEY among the parameters of a step; its length is 0 where it is not there.
+// The value of --KEY among the options of a step; its length is 0 where it is not there.
 static const char *parameter(const json_t *step, const char *key, int *len) {
     char option[64];
     snprintf(option, sizeof option, "--%s ", key);
-    const char *found = strstr(text_of(step, "parameters"), option);
+    const char *found = strstr(text_of(step, "options"), option);
     if (found == NULL)
         found = "";
     else

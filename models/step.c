@@ -88,8 +88,8 @@ static bool save(const struct step *step, struct net *net, struct tnm_error *err
 
 static json_t *document(const struct step *step, const struct tnm_model *model, json_t *details) {
     json_t *all = json_pack("{s:s, s:s, s:s, s:I, s:o}", "step", step->verb, "output", step->output,
-                            "parameters", step->parameters, "seed", (json_int_t)step->seed,
-                            "seconds", cli_number(cli_seconds() - step->started));
+                            "options", step->parameters, "seed", (json_int_t)step->seed, "seconds",
+                            cli_number(cli_seconds() - step->started));
     if (step->input != NULL)
         json_object_set_new(all, "before",
                             json_pack("{s:s, s:I, s:I, s:o, s:o}", "file", step->input, "bytes",

@@ -324,6 +324,10 @@ START_TEST(bench_tells_the_time_of_an_input_beside_a_dense_run) {
 END_TEST
 
 START_TEST(a_log_becomes_a_table) {
+    RUN(0, "prune %s/m.tnm -o %s/t0.tnm --std 0.25 --log %s/std", folder, folder, folder);
+    struct tool_run by_std = tool_run("report --label std %s/std", folder);
+    ck_assert_ptr_nonnull(strstr(by_std.out, "\n| 0.25 | t0 |"));
+    tool_free(&by_std);
     RUN(0, "prune %s/m.tnm -o %s/t1.tnm --sparsity 0.5 --data %s --log %s/table", folder, folder,
         folder, folder);
     RUN(0, "share %s/t1.tnm -o %s/t2.tnm --bits 3 --log %s/table", folder, folder, folder);
@@ -358,6 +362,7 @@ START_TEST(prune_leaves_as_many_as_asked_and_says_where_they_come_from) {
     json_t *line = json_load_file(scratch_path(folder, "log"), 0, &error);
     ck_assert_msg(line != NULL, "%s", error.text);
     ck_assert_str_eq(word(line, "step"), "prune");
+    ck_assert_str_eq(word(line, "options"), "--nonzeros 100 --layer fc2=30");
     ck_assert_int_eq(whole(line, "nonzeros"), 100);
     json_decref(line);
     json_decref(before);
