@@ -12,15 +12,17 @@
 #include "core/error.h"
 #include "models/cli.h"
 #include "models/prune.h"
+#include "models/saliency.h"
 #include "models/step.h"
+#include "models/tidy.h"
 
 struct settings {
     const char *output, *data, *log;
     double std, sparsity;
     uint64_t nonzeros;
     struct cli_list layers;
-    uint32_t threads;
-    bool json;
+    uint32_t threads, saliency, sample;
+    bool json, tidy;
 };
 
 #define AT(field) offsetof(struct settings, field)
@@ -35,6 +37,12 @@ static const struct cli_option options[] = {
      "leave N weights, the largest of all layers"},
     {"layer", 0, CLI_LIST, AT(layers), "NAME=X", NULL, 0, 0,
      "S, F or N for one layer by itself; may be repeated"},
+    {"saliency", 0, CLI_CHOICE, AT(saliency), "magnitude|fisher", NULL, 0, 0,
+     "what counts as small, but for --std: |w|, or |w| v^(1/4), v of gradients squared [|w|]"},
+    {"sample", 0, CLI_COUNT, AT(sample), "N", NULL, 1, 1e9,
+     "training images that fisher takes gradients from [2000]"},
+    {"tidy", 0, CLI_FLAG, AT(tidy), NULL, NULL, 0, 0,
+     "then empty units without inputs or readers; answers stay as they are"},
     CLI_DATA(AT(data), NULL),
     CLI_JSON(AT(json)),
     CLI_LOG(AT(log)),
@@ -49,12 +57,15 @@ static const struct cli_command command = {
     "the standard deviation of the layer's weights (the population's, over all entries, those\n"
     "removed earlier counting as zeros). With --sparsity and --nonzeros all layers compete by\n"
     "magnitude; a layer named by --layer is pruned by itself first, and the others share what the\n"
-    "whole network is to keep. With --data the result is measured; without, the file says that\n"
+    "whole network is to keep. Fisher needs --data, and leaves each class an input. With --data "
+    "the result is measured; without, the file says that\n"
     "its accuracy is unknown.",
     options,
     sizeof options / sizeof *options,
     1,
     1};
+
+enum { STANDARD_SAMPLE = 2000 };
 
 enum rule { BY_STD, BY_SPARSITY, BY_NUMBER };
 
@@ -72,6 +83,8 @@ static int choose_rule(const struct settings *s, enum rule *rule) {
     bool by_number = s->nonzeros != UINT64_MAX;
     if (by_std + by_share + by_number != 1)
         return cli_wrong(&command, "give one of --std, --sparsity, --nonzeros");
+    if (s->saliency == SALIENCY_FISHER && (by_std || s->data == NULL))
+        return cli_wrong(&command, "--saliency fisher wants --data, and --sparsity or --nonzeros");
     *rule = by_std ? BY_STD : by_share ? BY_SPARSITY : BY_NUMBER;
     return CLI_GO;
 }
@@ -115,13 +128,6 @@ static int read_wishes(const struct net *net, const struct settings *s, struct w
 
 // ---- Pruning -----------------------------------------------------------------------------------
 
-// How many of n weights are left when at least the share is removed. The slack keeps 0.9 of 10
-// from becoming 10 for want of a last bit.
-static uint64_t left_of(uint64_t n, double share) {
-    double removed = ceil((double)n * share - 1e-9 * (double)n / (1 + (double)n));
-    return n - (uint64_t)fmin(removed, (double)n);
-}
-
 static json_t *prune_one_by_std(struct net_layer *layer, double s, bool json) {
     double deviation = prune_deviation(layer);
     uint64_t removed = prune_below(layer, s * deviation);
@@ -143,27 +149,34 @@ static json_t *prune_all_by_std(struct net *net, const struct wishes *wishes,
     return json_pack("{s:o}", "thresholds", list);
 }
 
-static void prune_own(struct net_layer *layer, const struct wishes *wishes, double own) {
+static void prune_own(struct net_layer *layer, const struct wishes *wishes, double own,
+                      const float *saliency) {
     uint64_t n = (uint64_t)layer->rows * layer->cols;
-    uint64_t left = wishes->rule == BY_SPARSITY ? left_of(n, own) : (uint64_t)own;
-    prune_to(&layer, NULL, 1, left);
+    uint64_t left = wishes->rule == BY_SPARSITY ? prune_left_of(n, own) : (uint64_t)own;
+    prune_to(&layer, saliency != NULL ? &saliency : NULL, 1, left);
 }
 
 // The layers with a wish of their own first; the others share what remains of n.
+// saliency is NULL for magnitudes.
 static bool prune_all_by_number(struct net *net, const struct wishes *wishes, uint64_t n,
-                                struct tnm_error *err) {
+                                float **saliency, struct tnm_error *err) {
     struct net_layer **others = calloc(net->n_layers + 1, sizeof *others);
-    if (others == NULL)
+    const float **theirs = calloc(net->n_layers + 1, sizeof *theirs);
+    if (others == NULL || theirs == NULL) {
+        free(others);
+        free(theirs);
         return tnm_fail(err, TNM_ENOMEM, "out of memory");
+    }
     uint32_t n_others = 0;
     uint64_t fixed = 0;
     for (uint32_t l = 0; l < net->n_layers; l++) {
         struct net_layer *layer = &net->layer[l];
         if (isnan(wishes->own[l])) {
+            theirs[n_others] = saliency != NULL ? saliency[l] : NULL;
             others[n_others++] = layer;
             continue;
         }
-        prune_own(layer, wishes, wishes->own[l]);
+        prune_own(layer, wishes, wishes->own[l], saliency != NULL ? saliency[l] : NULL);
         fixed += prune_left(layer);
     }
     bool ok = fixed <= n || tnm_fail(err, TNM_EINPUT,
@@ -171,8 +184,9 @@ static bool prune_all_by_number(struct net *net, const struct wishes *wishes, ui
                                      "network is to keep %llu",
                                      (unsigned long long)fixed, (unsigned long long)n);
     if (ok)
-        prune_to(others, NULL, n_others, n - fixed);
+        prune_to(others, saliency != NULL ? theirs : NULL, n_others, n - fixed);
     free(others);
+    free(theirs);
     return ok;
 }
 
@@ -190,6 +204,27 @@ static void warn(const struct net *net) {
                  harm.dead_outputs == 1 ? "" : "es", harm.first_dead);
 }
 
+// Of every weight, as asked for; NULL: magnitudes.
+static bool weigh(const struct settings *s, const struct net *net, const struct dataset *data,
+                  float ***saliency, struct tnm_error *err) {
+    *saliency = NULL;
+    if (s->saliency != SALIENCY_FISHER)
+        return true;
+    uint32_t sample = s->sample != UINT32_MAX ? s->sample : STANDARD_SAMPLE;
+    if (!saliency_squares(net, &data->set[DATA_TRAIN], sample, saliency, err))
+        return false;
+    saliency_from_squares(net, *saliency);
+    saliency_guard(&net->layer[net->n_layers - 1], (*saliency)[net->n_layers - 1]);
+    return true;
+}
+
+static void tidy(const struct settings *s, struct net *net) {
+    struct tidy done = tidy_units(net);
+    if (!s->json)
+        printf("emptied %u units without inputs and %u that nobody reads: %llu weights\n",
+               done.constant, done.unread, (unsigned long long)done.weights);
+}
+
 static int prune(const struct settings *s, struct net *net, struct step *step,
                  struct wishes *wishes, const struct dataset *data) {
     struct tnm_error err;
@@ -197,11 +232,18 @@ static int prune(const struct settings *s, struct net *net, struct step *step,
     int code = read_wishes(net, s, wishes);
     if (code != CLI_GO)
         return code;
-    uint64_t n = wishes->rule == BY_SPARSITY ? left_of(net_weights(net), s->sparsity) : s->nonzeros;
+    uint64_t n =
+        wishes->rule == BY_SPARSITY ? prune_left_of(net_weights(net), s->sparsity) : s->nonzeros;
     if (wishes->rule == BY_STD)
         details = prune_all_by_std(net, wishes, s);
-    else if (!prune_all_by_number(net, wishes, n, &err))
+    float **saliency = NULL;
+    bool ok = wishes->rule == BY_STD || (weigh(s, net, data, &saliency, &err) &&
+                                         prune_all_by_number(net, wishes, n, saliency, &err));
+    saliency_free(saliency, net->n_layers);
+    if (!ok)
         return cli_fail(&err);
+    if (s->tidy)
+        tidy(s, net);
     warn(net);
     return step_finish(step, net, data, details, &err) ? CLI_OK : cli_fail(&err);
 }

@@ -11,15 +11,18 @@
 
 #include "core/error.h"
 #include "models/cli.h"
+#include "models/learn.h"
+#include "models/round.h"
 #include "models/share.h"
 #include "models/step.h"
 
 struct settings {
+    struct learn_settings learn; // first, where its options look for it
     const char *output, *data, *log;
-    uint32_t bits, init, threads;
+    uint32_t bits, init, threads, round_codebook, round_bias;
     uint64_t seed;
     struct cli_list layers;
-    bool json;
+    bool json, finetune;
 };
 
 #define AT(field) offsetof(struct settings, field)
@@ -31,6 +34,17 @@ static const struct cli_option options[] = {
     {"init", 0, CLI_CHOICE, AT(init), "linear|density|random", "linear", 0, 0,
      "where k-means starts: evenly spaced, at quantiles, at random weights"},
     {"layer", 0, CLI_LIST, AT(layers), "NAME=B", NULL, 0, 0, "B for one layer; may be repeated"},
+    {"finetune", 0, CLI_FLAG, AT(finetune), NULL, NULL, 0, 0,
+     "then train the shared values and the biases on --data"},
+    {"epochs", 0, CLI_COUNT, LEARN_AT(epochs), "N", NULL, 1, 100000, "passes of --finetune [3]"},
+    {"lr", 0, CLI_REAL, LEARN_AT(rate), "X", NULL, 1e-9, 100,
+     "its learning rate, along a cosine [0.0003]"},
+    {"augment", 0, CLI_DEGREE, LEARN_AT(augment), "X", NULL, 0, 4, "vary its images (tnm train)"},
+    LEARN_TEACHER_OPTIONS,
+    {"round-codebook", 0, CLI_CHOICE, AT(round_codebook), "f16|8|7|6|5|4", NULL, 0, 0,
+     "last, round the shared values: to f16, or to steps of so many bits"},
+    {"round-bias", 0, CLI_COUNT, AT(round_bias), "B", NULL, 2, 12,
+     "last, round each layer's biases to steps of B bits"},
     CLI_DATA(AT(data), NULL),
     CLI_SEED(AT(seed)),
     CLI_JSON(AT(json)),
@@ -46,7 +60,8 @@ static const struct cli_command command = {
     "weights of b = 32 bits, k centroids) and the one got in the file, where each value is a code "
     "of\n"
     "whole bits beside its column. Removed weights stay removed. A layer with fewer different\n"
-    "weights than 2^B keeps them exactly. With --data the result is measured; without, the file\n"
+    "weights than 2^B keeps them exactly. Rounded numbers take fewer bytes in a packed file.\n"
+    "With --data the result is measured; without, the file\n"
     "says that its accuracy is unknown.",
     options,
     sizeof options / sizeof *options,
@@ -131,6 +146,22 @@ static bool share_all(const struct settings *s, struct net *net, const uint32_t 
     return true;
 }
 
+static bool finetune(const struct settings *s, struct net *net, const struct dataset *data,
+                     json_t *details, struct tnm_error *err) {
+    json_t *epochs = NULL;
+    if (s->finetune && !learn_run(&s->learn, net, data, &epochs, err))
+        return false;
+    if (epochs != NULL)
+        json_object_set_new(details, "epochs", epochs);
+    if (s->round_codebook == 0)
+        round_codebooks_half(net);
+    else if (s->round_codebook != UINT32_MAX)
+        round_codebooks(net, 9 - s->round_codebook); // "8" is the word of place 1
+    if (s->round_bias != UINT32_MAX)
+        round_biases(net, s->round_bias);
+    return true;
+}
+
 static int share(const struct settings *s, struct net *net, const struct step *step,
                  const struct dataset *data) {
     struct tnm_error err = {TNM_ENOMEM, "out of memory"};
@@ -138,7 +169,7 @@ static int share(const struct settings *s, struct net *net, const struct step *s
     json_t *details = json_object();
     int code = bits != NULL && details != NULL ? read_bits(net, s, bits) : cli_fail(&err);
     if (code == CLI_GO)
-        code = share_all(s, net, bits, details, &err) &&
+        code = share_all(s, net, bits, details, &err) && finetune(s, net, data, details, &err) &&
                        step_finish(step, net, data, json_incref(details), &err)
                    ? CLI_OK
                    : cli_fail(&err);
@@ -153,9 +184,16 @@ int cmd_share(int argc, char **argv) {
     struct net net = {0};
     struct dataset data = {0};
     struct tnm_error err;
+    learn_defaults(&s.learn);
     int code = cli_parse(&command, argc, argv, &s, &files);
+    if (code == CLI_GO && s.finetune && s.data == NULL)
+        code = cli_wrong(&command, "--finetune wants --data");
     if (code != CLI_GO)
         return code;
+    s.learn.epochs = s.learn.epochs != UINT32_MAX ? s.learn.epochs : 3;
+    s.learn.rate = isnan(s.learn.rate) ? 3e-4 : s.learn.rate;
+    s.learn.seed = s.seed;
+    s.learn.threads = s.threads;
     struct step step = {.verb = "share",
                         .seed = s.seed,
                         .output = s.output,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// What `tnm train` and `tnm retrain` have in common.
+// What the commands that train have in common.
 #include "models/learn.h"
 
 #include <jansson.h>
@@ -12,8 +12,26 @@
 #include "models/measure.h"
 #include "models/team.h"
 
-static struct train_options options_of(const struct learn_settings *s,
-                                       const struct augment *augment) {
+void learn_defaults(struct learn_settings *s) {
+    struct train_options o = train_defaults();
+    *s = (struct learn_settings){.epochs = o.epochs,
+                                 .batch = o.batch,
+                                 .schedule = TRAIN_COSINE,
+                                 .step_epochs = o.step_epochs,
+                                 .rate = (double)o.rate,
+                                 .last = (double)o.last,
+                                 .step_factor = (double)o.step_factor,
+                                 .momentum = (double)o.momentum,
+                                 .augment = NAN,
+                                 .seed = o.seed,
+                                 .temperature = NAN,
+                                 .teacher_weight = NAN,
+                                 .pen = NAN,
+                                 .weak = UINT32_MAX,
+                                 .strong = UINT32_MAX};
+}
+
+static struct train_options options_of(const struct learn_settings *s) {
     struct train_options o = train_defaults();
     uint32_t threads = cli_threads(s->threads);
     o.epochs = s->epochs;
@@ -31,7 +49,6 @@ static struct train_options options_of(const struct learn_settings *s,
     o.warmup_epochs = (float)s->warmup;
     o.step_epochs = s->step_epochs;
     o.step_factor = (float)s->step_factor;
-    o.augment = s->augment > 0 ? augment : NULL; // not given: NaN
     o.keep_best = s->keep == 1;
     return o;
 }
@@ -49,21 +66,76 @@ static bool tell(void *arg, const struct train_report *r) {
     return true;
 }
 
-bool learn_run(const struct learn_settings *s, struct net *net, const struct dataset *data,
-               struct json_t **epochs, struct tnm_error *err) {
-    struct augment augment = augment_of_strength((float)s->augment);
-    struct train_options options = options_of(s, &augment);
-    *epochs = json_array();
+static uint32_t given(uint32_t count) {
+    return count != UINT32_MAX ? count : 0;
+}
+
+static bool pooled(const struct learn_settings *s) {
+    return s->weak != UINT32_MAX || s->strong != UINT32_MAX;
+}
+
+static bool open_teachers(struct learn *learn, const struct learn_settings *s,
+                          const struct net *net, const struct dataset *data,
+                          struct tnm_error *err) {
+    struct distill *d = &learn->distill;
+    uint32_t outputs = (uint32_t)tnm_tensor_elements(&net->graph.tensor[net->graph.output]);
+    if (!distill_open(d, s->teacher, data->inputs, outputs, data->class_name, data->n_classes,
+                      learn->options.threads, err))
+        return false;
+    if (!isnan(s->temperature)) // else as it was opened
+        d->temperature = (float)s->temperature;
+    if (!isnan(s->teacher_weight))
+        d->weight = (float)s->teacher_weight;
+    learn->options.distill = d;
+    uint32_t copies = learn->options.pool != NULL      ? pool_copies(&learn->pool)
+                      : learn->options.augment != NULL ? 0
+                                                       : 1;
+    return copies == 0 || distill_remember(d, data->set[DATA_TRAIN].n, copies, err);
+}
+
+bool learn_open(struct learn *learn, const struct learn_settings *s, const struct net *net,
+                const struct dataset *data, struct tnm_error *err) {
+    *learn = (struct learn){.options = options_of(s)};
+    learn->epochs = json_array();
+    if (s->augment > 0 && pooled(s))
+        return tnm_fail(err, TNM_EINPUT,
+                        "--augment draws images anew each time, --weak and "
+                        "--strong from a pool: give one of them");
+    if (s->augment > 0) { // not given: NaN
+        learn->augment = augment_of_strength((float)s->augment);
+        learn->options.augment = &learn->augment;
+    }
+    if (pooled(s)) {
+        learn->pool =
+            pool_of(given(s->weak), given(s->strong), isnan(s->pen) ? 0 : (float)s->pen, s->seed);
+        learn->options.pool = &learn->pool;
+    }
     cli_say("%u training images, %u for validation, %u for the final test; %llu of %llu weights; "
             "%u thread%s, products by %s",
             data->set[DATA_TRAIN].n, data->set[DATA_VALIDATION].n, data->set[DATA_TEST].n,
             (unsigned long long)net_nonzeros(net), (unsigned long long)net_weights(net),
-            options.threads, options.threads == 1 ? "" : "s", gemm_name());
-    if (train_run(net, data, &options, tell, *epochs, NULL, err))
-        return true;
-    json_decref(*epochs);
-    *epochs = NULL;
-    return false;
+            learn->options.threads, learn->options.threads == 1 ? "" : "s", gemm_name());
+    return s->teacher == NULL || open_teachers(learn, s, net, data, err);
+}
+
+bool learn_epochs(struct learn *learn, struct net *net, const struct dataset *data,
+                  struct tnm_error *err) {
+    return train_run(net, data, &learn->options, tell, learn->epochs, NULL, err);
+}
+
+void learn_close(struct learn *learn) {
+    distill_close(&learn->distill);
+    json_decref(learn->epochs);
+    *learn = (struct learn){0};
+}
+
+bool learn_run(const struct learn_settings *s, struct net *net, const struct dataset *data,
+               struct json_t **epochs, struct tnm_error *err) {
+    struct learn learn;
+    bool ok = learn_open(&learn, s, net, data, err) && learn_epochs(&learn, net, data, err);
+    *epochs = ok ? json_incref(learn.epochs) : NULL;
+    learn_close(&learn);
+    return ok;
 }
 
 bool learn_name(const struct learn_settings *s, struct tnm_meta *meta, struct tnm_error *err) {

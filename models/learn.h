@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// What `tnm train` and `tnm retrain` have in common: the options of training, its progress on the
+// What the commands that train have in common: the options of training, its progress on the
 // terminal, and what of it goes into the log.
 #ifndef LEARN_H
 #define LEARN_H
@@ -18,11 +18,28 @@ struct learn_settings {
     double rate, last, warmup, step_factor, momentum, weight_decay, l2, l1, augment;
     uint64_t seed;
     bool json;
+    const char *teacher;
+    double temperature, teacher_weight, pen;
+    uint32_t weak, strong;
 };
 
 #define LEARN_AT(FIELD) offsetof(struct learn_settings, FIELD)
 
 // clang-format off
+#define LEARN_TEACHER_OPTIONS                                                                      \
+    {"teacher", 0, CLI_PATH, LEARN_AT(teacher), "T.tnm[,T2...]", NULL, 0, 0,                       \
+     "learn from what other networks say, too"},                                                   \
+    {"temperature", 0, CLI_REAL, LEARN_AT(temperature), "X", NULL, 0.1, 100,                        \
+     "at which teacher and network are compared [2]"},                                                 \
+    {"teacher-weight", 0, CLI_REAL, LEARN_AT(teacher_weight), "F", NULL, 0, 1,                    \
+     "the teacher's share of the loss; the label has the rest [0.9]"},                                   \
+    {"weak", 0, CLI_COUNT, LEARN_AT(weak), "N", NULL, 0, 500,                                      \
+     "learn from a fixed pool: each image, N mild copies of it,"},                                 \
+    {"strong", 0, CLI_COUNT, LEARN_AT(strong), "N", NULL, 0, 500,                                  \
+     "... and N strongly varied ones; a teacher sees each copy once"},                             \
+    {"pen", 0, CLI_REAL, LEARN_AT(pen), "F", NULL, 0, 1,                                            \
+     "how far a pool's copies vary the thickness of strokes [0]"}
+
 #define LEARN_OPTIONS(EPOCHS, RATE)                                                                \
     CLI_DATA(LEARN_AT(data), CLI_MUST),                                                            \
     CLI_OUTPUT(LEARN_AT(output)),                                                                  \
@@ -54,12 +71,34 @@ struct learn_settings {
      "vary the images: turn, scale, shear, shift, bend, thicken; X: how far"},                     \
     {"keep", 0, CLI_CHOICE, LEARN_AT(keep), "last|best", "last", 0, 0,                             \
      "which epoch to write: the last, or the best on validation"},                                 \
+    LEARN_TEACHER_OPTIONS,                                                                         \
     CLI_THREADS(LEARN_AT(threads)), CLI_SEED(LEARN_AT(seed)), CLI_LOG(LEARN_AT(log)),              \
     CLI_JSON(LEARN_AT(json))
 // clang-format on
 
-// Trains net on data as the settings say, with a line for each epoch. On success *epochs is a JSON
-// array, one object an epoch, to be freed by the caller; NULL on failure.
+// The settings of training where a command has not all of the options: as train_defaults.
+void learn_defaults(struct learn_settings *s);
+
+// Training as the settings say, once or several times with the same pool and teachers.
+struct learn {
+    struct train_options options; // may be changed between runs
+    struct json_t *epochs;        // array, one object for each epoch of all runs, owned
+    struct augment augment;
+    struct pool pool;
+    struct distill distill;
+};
+
+// Opens teachers, and says what there is to learn from. learn is not to be moved while it is open.
+bool learn_open(struct learn *learn, const struct learn_settings *s, const struct net *net,
+                const struct dataset *data, struct tnm_error *err) TNM_MUST_CHECK;
+
+// Trains with learn->options, with a line for each epoch.
+bool learn_epochs(struct learn *learn, struct net *net, const struct dataset *data,
+                  struct tnm_error *err) TNM_MUST_CHECK;
+
+void learn_close(struct learn *learn);
+
+// All of these in one. On success *epochs is to be freed by the caller; NULL on failure.
 bool learn_run(const struct learn_settings *s, struct net *net, const struct dataset *data,
                struct json_t **epochs, struct tnm_error *err) TNM_MUST_CHECK;
 

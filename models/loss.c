@@ -29,3 +29,33 @@ double loss_cross_entropy(const struct loss_call *call) {
     }
     return loss;
 }
+
+// Adds the part of one image that comes from its teachers; returns its loss.
+static double add_divergence(const struct loss_call *call, const float *z, const float *soft,
+                             float most, float *d) {
+    const float t = call->temperature;
+    float sum = 0;
+    double loss = 0;
+    for (uint32_t k = 0; k < call->outputs; k++)
+        sum += expf((z[k] - most) / t);
+    for (uint32_t k = 0; k < call->outputs; k++) {
+        float p = expf((z[k] - most) / t) / sum;
+        d[k] += call->weight * call->scale * t * (p - soft[k]);
+        if (soft[k] > 0)
+            loss += (double)soft[k] * (double)(logf(soft[k]) - (z[k] - most) / t + logf(sum));
+    }
+    return (double)(call->weight * t * t) * loss;
+}
+
+double loss_distilled(const struct loss_call *call) {
+    struct loss_call hard = *call;
+    hard.scale *= 1 - call->weight;
+    double loss = (double)(1 - call->weight) * loss_cross_entropy(&hard);
+    for (uint32_t i = 0; i < call->n; i++) {
+        size_t at = (size_t)i * call->outputs;
+        const float *z = call->logits + at;
+        loss += add_divergence(call, z, call->soft + at, z[loss_largest(z, call->outputs)],
+                               call->d_logits + at);
+    }
+    return loss;
+}

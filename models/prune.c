@@ -50,6 +50,12 @@ uint64_t prune_left(const struct net_layer *layer) {
     return n;
 }
 
+// The slack keeps 0.9 of 10 from becoming 10 for want of a last bit.
+uint64_t prune_left_of(uint64_t n, double share) {
+    double removed = ceil((double)n * share - 1e-9 * (double)n / (1 + (double)n));
+    return n - (uint64_t)fmin(removed, (double)n);
+}
+
 // ---- By number ---------------------------------------------------------------------------------
 
 // Floats of 0 and more order as their bits do, so that counting the upper and then the lower half

@@ -21,6 +21,9 @@ uint64_t prune_below(struct net_layer *layer, double threshold);
 uint64_t prune_left(const struct net_layer *layer);
 uint64_t prune_left_in_row(const struct net_layer *layer, uint32_t row);
 
+// How many of n weights are left when at least the share 0..1 of them is removed.
+uint64_t prune_left_of(uint64_t n, double share);
+
 // Removes the least salient kept weights of all the layers given together until n are left; does
 // nothing where no more are there. Of equal ones the first go first.
 //   saliency  for each layer (rows, cols), 0 or more and finite; NULL: magnitudes

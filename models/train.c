@@ -10,6 +10,7 @@
 #include "core/prepare.h"
 #include "models/gemm.h"
 #include "models/pass.h"
+#include "models/prune.h"
 #include "models/score.h"
 #include "models/team.h"
 
@@ -45,11 +46,16 @@ struct run {
     uint32_t *order;                 // (set->n), this epoch's
     uint32_t n_blocks;
     struct block *block;
-    float *m, *v; // (parameters), moments
+    float *m, *v;             // (parameters), moments
+    uint64_t unpruned;        // weights when the run began
+    const float **saliency;   // (n_layers), into the next; only with pruning, as all of these
+    struct net_layer **layer; // (n_layers)
+    float *saliency_memory;   // (weights)
     struct thread {
         struct pass pass;
         struct augment_bench bench;
-        uint16_t *label;
+        uint16_t *label, *copy; // of the images at hand
+        float *soft;            // what teachers say of them
         double loss;
         uint32_t correct;
     } * thread; // (options->threads)
@@ -114,20 +120,31 @@ static struct optimise_step step_at(const struct train_options *o, uint64_t t, u
 
 // ---- One step ----------------------------------------------------------------------------------
 
+static uint32_t copies_of(const struct train_options *o) {
+    return o->copies != 0 ? o->copies : pool_copies(o->pool);
+}
+
 // Images index[0..n) of the set as a thread's inputs.
 static void fetch(struct run *run, struct thread *self, const uint32_t *index, size_t n) {
+    const struct train_options *o = run->options;
     float *x = pass_input(&self->pass);
     for (size_t i = 0; i < n; i++, x += run->inputs) {
         const uint8_t *pixel = run->set->pixel + (size_t)index[i] * run->inputs;
         self->label[i] = run->set->label[index[i]];
-        if (run->options->augment == NULL) {
+        self->copy[i] = 0;
+        if (o->augment == NULL && o->pool == NULL) {
             tnm_prepare_scale(pixel, run->inputs, x);
             continue;
         }
         // A stream for each image and epoch: a variation does not depend on who draws it.
         struct rng rng;
-        rng_seed(&rng, run->options->seed, (uint64_t)(STREAM_IMAGE + run->epoch) << 32 | index[i]);
-        augment_run(run->options->augment, &self->bench, &rng, pixel, x);
+        rng_seed(&rng, o->seed, (uint64_t)(STREAM_IMAGE + run->epoch) << 32 | index[i]);
+        if (o->pool == NULL) {
+            augment_run(o->augment, &self->bench, &rng, pixel, x);
+            continue;
+        }
+        self->copy[i] = (uint16_t)rng_below(&rng, copies_of(o));
+        pool_draw(o->pool, &self->bench, self->copy[i], index[i], pixel, x);
     }
 }
 
@@ -149,7 +166,17 @@ static void learn_share(struct run *run, struct team *team, unsigned index, cons
                              .scale = 1 / (float)n,
                              .d_logits = pass_output_gradient(&self->pass),
                              .correct = &self->correct};
-    self->loss += run->options->loss(&call);
+    loss_function *loss = run->options->loss;
+    struct distill *distill = run->options->distill;
+    if (distill != NULL) {
+        distill_ask(distill, index, pass_input(&self->pass), image + from, self->copy, count,
+                    self->soft);
+        loss = loss_distilled;
+        call.soft = self->soft;
+        call.temperature = distill->temperature;
+        call.weight = distill->weight;
+    }
+    self->loss += loss(&call);
     pass_backward(&self->pass, count);
 }
 
@@ -207,6 +234,65 @@ static void update_share(struct run *run, struct team *team, unsigned index, uin
     }
 }
 
+// ---- Pruning on the way ------------------------------------------------------------------------
+
+uint64_t train_left(uint64_t from, uint64_t to, double way) {
+    if (to >= from || way <= 0)
+        return from;
+    double ratio = (double)(to > 0 ? to : 1) / (double)from;
+    double left = (double)from * pow(ratio, 1 - pow(1 - way, 1.5));
+    return way >= 1 ? to : (uint64_t)llround(left);
+}
+
+// How many prunings are due when so many steps of the run are done; they are evenly spread, the
+// last one at its end.
+static uint64_t prunings_after(const struct run *run, uint64_t steps_done) {
+    return steps_done * run->options->prune->per_epoch / run->steps;
+}
+
+static void weigh(struct run *run) {
+    const struct train_prune *prune = run->options->prune;
+    float *saliency = run->saliency_memory;
+    for (uint32_t l = 0; l < run->net->n_layers; l++) {
+        const struct net_layer *layer = &run->net->layer[l];
+        size_t n = (size_t)layer->rows * layer->cols;
+        if (prune->saliency == SALIENCY_FISHER)
+            saliency_of(layer->w, run->v + run->thread[0].pass.at[l], n, saliency);
+        for (size_t i = 0; prune->saliency == SALIENCY_MAGNITUDE && i < n; i++)
+            saliency[i] = fabsf(layer->w[i]);
+        if (l + 1 == run->net->n_layers)
+            saliency_guard(layer, saliency);
+        run->layer[l] = &run->net->layer[l];
+        run->saliency[l] = saliency;
+        saliency += n;
+    }
+}
+
+// What was removed does not move any more.
+static void forget_moments(struct run *run) {
+    for (uint32_t i = 0; i < run->n_blocks; i++) {
+        const struct block *b = &run->block[i];
+        for (size_t k = 0; b->keep != NULL && k < b->n; k++)
+            if (!b->keep[k])
+                run->m[b->moment + k] = run->v[b->moment + k] = 0;
+    }
+}
+
+// One thread's, after step number t of the run.
+static void prune_after(struct run *run, uint64_t t) {
+    uint64_t due = prunings_after(run, t + 1);
+    if (due == prunings_after(run, t))
+        return;
+    const struct train_prune *prune = run->options->prune;
+    weigh(run);
+    double all = (double)run->options->epochs * prune->per_epoch;
+    prune_to(run->layer, run->saliency, run->net->n_layers,
+             train_left(run->unpruned, prune->to, (double)due / all));
+    forget_moments(run);
+}
+
+// ---- An epoch ----------------------------------------------------------------------------------
+
 static void run_epoch(struct team *team, unsigned index, void *arg) {
     struct run *run = arg;
     uint32_t batch = run->options->batch;
@@ -216,12 +302,44 @@ static void run_epoch(struct team *team, unsigned index, void *arg) {
         uint32_t done = s * batch, left = run->set->n - done;
         learn_share(run, team, index, run->order + done, left < batch ? left : batch);
         team_meet(team);
-        update_share(run, team, index, (uint64_t)run->epoch * run->steps + s);
+        uint64_t t = (uint64_t)run->epoch * run->steps + s;
+        update_share(run, team, index, t);
+        team_meet(team);
+        if (run->options->prune == NULL)
+            continue;
+        if (index == 0)
+            prune_after(run, t);
         team_meet(team);
     }
 }
 
 // ---- Before and after --------------------------------------------------------------------------
+
+static bool check_extras(const struct net *net, const struct dataset *data,
+                         const struct train_options *o, struct tnm_error *err) {
+    if (o->pool != NULL && (pool_copies(o->pool) > POOL_MAX || o->copies > pool_copies(o->pool)))
+        return tnm_fail(err, TNM_EINPUT, "a pool of %u copies, %u of them used; at most %d",
+                        pool_copies(o->pool), o->copies, POOL_MAX);
+    if (o->distill != NULL &&
+        (o->distill->threads < o->threads ||
+         (o->distill->copies > 0 && o->distill->images != data->set[DATA_TRAIN].n)))
+        return tnm_fail(err, TNM_EINPUT, "teachers of %u threads and %u images, not %u and %u",
+                        o->distill->threads, o->distill->images, o->threads,
+                        data->set[DATA_TRAIN].n);
+    if (o->distill != NULL && o->distill->copies > 0 && o->pool == NULL && o->augment != NULL)
+        return tnm_fail(err, TNM_EINPUT, "what teachers say is remembered of a pool's copies only");
+    if (o->prune == NULL)
+        return true;
+    for (uint32_t l = 0; l < net->n_layers; l++)
+        if (net->layer[l].bits != 0)
+            return tnm_fail(err, TNM_EINPUT, "%s is shared: prune before sharing",
+                            net->layer[l].name);
+    return (o->prune->per_epoch > 0 && !o->keep_best &&
+            (o->optimiser == OPTIMISE_ADAM || o->prune->saliency == SALIENCY_MAGNITUDE)) ||
+           tnm_fail(err, TNM_EINPUT,
+                    "gradual pruning wants Adam for its Fisher saliency, at least "
+                    "one pruning an epoch, and keeps the last epoch");
+}
 
 static bool check(const struct net *net, const struct dataset *data, const struct train_options *o,
                   struct tnm_error *err) {
@@ -242,7 +360,7 @@ static bool check(const struct net *net, const struct dataset *data, const struc
                         "training wants at least 1 epoch, a batch of 1 to 65536, 1 to %d threads, "
                         "a rate above 0 and a warm-up shorter than the epochs",
                         TEAM_MAX);
-    return true;
+    return check_extras(net, data, o, err);
 }
 
 static bool has_removed(const struct net_layer *layer) {
@@ -256,7 +374,7 @@ static void list_blocks(struct run *run) {
         size_t n = (size_t)layer->rows * layer->cols;
         struct block *b = &run->block[run->n_blocks++];
         *b = (struct block){.value = layer->w, .n = n, .at = at, .moment = at, .decays = true};
-        b->keep = has_removed(layer) ? layer->keep : NULL;
+        b->keep = run->options->prune != NULL || has_removed(layer) ? layer->keep : NULL;
         if (layer->bits != 0) {
             *b = (struct block){layer->codebook, layer->n_centroids, at, moment, .shared = layer};
             moment += layer->n_centroids;
@@ -273,12 +391,17 @@ static void run_close(struct run *run) {
         pass_close(&run->thread[t].pass);
         augment_close(&run->thread[t].bench);
         free(run->thread[t].label);
+        free(run->thread[t].copy);
+        free(run->thread[t].soft);
     }
     free(run->thread);
     free(run->order);
     free(run->block);
     free(run->m);
     free(run->v);
+    free(run->saliency);
+    free(run->saliency_memory);
+    free(run->layer);
 }
 
 static bool open_threads(struct run *run, const struct tnm_recipe *recipe, struct tnm_error *err) {
@@ -288,12 +411,25 @@ static bool open_threads(struct run *run, const struct tnm_recipe *recipe, struc
     for (uint32_t t = 0; ok && t < threads; t++) {
         struct thread *self = &run->thread[t];
         self->label = malloc(room * sizeof *self->label);
-        ok = self->label != NULL || tnm_fail_errno(err, ENOMEM, "training");
+        self->copy = malloc(room * sizeof *self->copy);
+        self->soft = malloc((size_t)room * run->outputs * sizeof *self->soft);
+        ok = (self->label != NULL && self->copy != NULL && self->soft != NULL) ||
+             tnm_fail_errno(err, ENOMEM, "training");
         ok = ok && pass_open(&self->pass, run->net, room, true, err) &&
-             (run->options->augment == NULL ||
+             ((run->options->augment == NULL && run->options->pool == NULL) ||
               augment_open(&self->bench, recipe->width, recipe->height, recipe->channels, err));
     }
     return ok;
+}
+
+static bool open_pruning(struct run *run, struct tnm_error *err) {
+    size_t n = run->net->n_layers;
+    run->unpruned = net_nonzeros(run->net);
+    run->saliency = calloc(n, sizeof *run->saliency);
+    run->layer = calloc(n, sizeof *run->layer);
+    run->saliency_memory = malloc(net_weights(run->net) * sizeof *run->saliency_memory);
+    return (run->saliency != NULL && run->layer != NULL && run->saliency_memory != NULL) ||
+           tnm_fail_errno(err, ENOMEM, "pruning");
 }
 
 // run is to be closed even where this fails.
@@ -311,6 +447,8 @@ static bool run_open(struct run *run, const struct dataset *data, struct tnm_err
     if (run->order == NULL || run->block == NULL || run->m == NULL || run->v == NULL)
         return tnm_fail_errno(err, ENOMEM, "training");
     list_blocks(run);
+    if (run->options->prune != NULL && !open_pruning(run, err))
+        return false;
     return open_threads(run, &data->recipe, err);
 }
 

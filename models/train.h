@@ -13,15 +13,33 @@
 
 #include "models/augment.h"
 #include "models/data.h"
+#include "models/distill.h"
 #include "models/loss.h"
 #include "models/net.h"
 #include "models/optimise.h"
+#include "models/pool.h"
+#include "models/saliency.h"
 
 enum train_schedule {
     TRAIN_CONSTANT,
     TRAIN_COSINE, // from rate to rate * last along half a cosine (Loshchilov and Hutter 2017)
     TRAIN_STEP    // rate * step_factor^(epochs done / step_epochs, whole)
 };
+
+// Gradual pruning (Zhu and Gupta 2017, with a gentler end) while training: 10 times an epoch the
+// least salient weights of all layers go, so that a number is left when the run ends. No layer may
+// be shared. v of the Fisher saliency is Adam's second moment.
+enum { TRAIN_PRUNINGS = 10 }; // in an epoch: what has been measured
+
+struct train_prune {
+    uint64_t to; // weights that are left at the end
+    uint32_t per_epoch;
+    enum saliency saliency;
+};
+
+// What is left of from weights when a share way (0..1) of the run is over: from (to / from)^(1 - (1
+// - way)^1.5), to the nearest whole number.
+uint64_t train_left(uint64_t from, uint64_t to, double way);
 
 struct train_options {
     uint32_t epochs, batch, threads;
@@ -40,8 +58,12 @@ struct train_options {
     uint32_t step_epochs;          // step
     float step_factor;             // step
     const struct augment *augment; // NULL: pictures as they are
-    bool keep_best;                // the epoch of the best validation score, not the last
-    loss_function *loss;
+    const struct pool *pool;       // each epoch one of an image's copies, instead of augment
+    uint32_t copies;               // the first so many of the pool's; 0: all
+    struct distill *distill;       // teachers, with as many threads; NULL: labels alone
+    const struct train_prune *prune;
+    bool keep_best;      // the epoch of the best validation score, not the last; without prune
+    loss_function *loss; // without teachers
 };
 
 // Adam, 24 epochs of 128, rate 2e-3 along a cosine, one thread, cross-entropy.
