@@ -12,10 +12,6 @@
 #include "models/learn.h"
 #include "models/step.h"
 
-enum {
-    SELF_TEST_IMAGES = 4 // of different classes; each costs a file its pixels
-};
-
 static const struct cli_option options[] = {
     {"arch", 0, CLI_TEXT, LEARN_AT(arch), "A", CLI_MUST, 0, 0,
      "784-300-100-10, lenet5, or \"conv 8 3x3 relu pool fc 10\""},
@@ -62,45 +58,12 @@ static int read_size(const char *text, struct tnm_recipe *recipe) {
     return CLI_GO;
 }
 
-// The first images of the test set (or, without one, of the training set), each of another class.
-static bool choose_self_test(struct tnm_self_test *test, const struct dataset *data,
-                             struct tnm_error *err) {
-    const struct data_set *set = &data->set[data->set[DATA_TEST].n > 0 ? DATA_TEST : DATA_TRAIN];
-    uint16_t chosen[SELF_TEST_IMAGES];
-    test->x = malloc((size_t)SELF_TEST_IMAGES * data->inputs);
-    if (test->x == NULL)
-        return tnm_fail(err, TNM_ENOMEM, "out of memory");
-    for (uint32_t i = 0; i < set->n && test->n_cases < SELF_TEST_IMAGES; i++) {
-        bool seen = false;
-        for (uint32_t k = 0; k < test->n_cases; k++)
-            seen = seen || chosen[k] == set->label[i];
-        if (seen)
-            continue;
-        chosen[test->n_cases] = set->label[i];
-        memcpy(test->x + (size_t)test->n_cases++ * data->inputs,
-               set->pixel + (size_t)i * data->inputs, data->inputs);
-    }
-    return true;
-}
-
-static bool describe_net(struct net *net, const struct dataset *data, struct tnm_error *err) {
-    const struct tnm_tensor *out = &net->graph.tensor[net->graph.output];
-    snprintf(net->meta.dataset, sizeof net->meta.dataset, "%s", data->name);
-    if (tnm_tensor_elements(out) != data->n_classes)
-        return tnm_fail(err, TNM_EINPUT, "the network has %zu outputs, %s has %u classes",
-                        tnm_tensor_elements(out), data->name, data->n_classes);
-    return tnm_meta_set_labels(&net->meta, (const char *const *)data->class_name, data->n_classes,
-                               err) &&
-           choose_self_test(&net->meta.self_test, data, err);
-}
-
 static bool train(const struct learn_settings *s, struct step *step, struct net *net,
                   const struct dataset *data, struct tnm_error *err) {
     json_t *epochs = NULL;
-    if (!net_build(net, s->arch, &data->recipe, err) || !step_name(step, net, err) ||
-        !learn_name(s, &net->meta, err) || !describe_net(net, data, err))
+    if (!learn_new(s, net, data, LEARN_SELF_TEST, err) || !step_name(step, net, err) ||
+        !learn_name(s, &net->meta, err))
         return false;
-    net_initialise(net, s->seed);
     return learn_run(s, net, data, &epochs, err) &&
            step_finish(step, net, data, json_pack("{s:o}", "epochs", epochs), err);
 }

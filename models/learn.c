@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -136,6 +137,47 @@ bool learn_run(const struct learn_settings *s, struct net *net, const struct dat
     *epochs = ok ? json_incref(learn.epochs) : NULL;
     learn_close(&learn);
     return ok;
+}
+
+// The first images of the test set (or, without one, of the training set), each of another class.
+static bool choose_self_test(struct tnm_self_test *test, const struct dataset *data, uint32_t n,
+                             struct tnm_error *err) {
+    const struct data_set *set = &data->set[data->set[DATA_TEST].n > 0 ? DATA_TEST : DATA_TRAIN];
+    uint16_t chosen[LEARN_SELF_TEST];
+    test->x = malloc((size_t)LEARN_SELF_TEST * data->inputs);
+    if (test->x == NULL)
+        return tnm_fail(err, TNM_ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < set->n && test->n_cases < n; i++) {
+        bool seen = false;
+        for (uint32_t k = 0; k < test->n_cases; k++)
+            seen = seen || chosen[k] == set->label[i];
+        if (seen)
+            continue;
+        chosen[test->n_cases] = set->label[i];
+        memcpy(test->x + (size_t)test->n_cases++ * data->inputs,
+               set->pixel + (size_t)i * data->inputs, data->inputs);
+    }
+    return true;
+}
+
+static bool describe_net(struct net *net, const struct dataset *data, uint32_t n,
+                         struct tnm_error *err) {
+    const struct tnm_tensor *out = &net->graph.tensor[net->graph.output];
+    snprintf(net->meta.dataset, sizeof net->meta.dataset, "%s", data->name);
+    if (tnm_tensor_elements(out) != data->n_classes)
+        return tnm_fail(err, TNM_EINPUT, "the network has %zu outputs, %s has %u classes",
+                        tnm_tensor_elements(out), data->name, data->n_classes);
+    return tnm_meta_set_labels(&net->meta, (const char *const *)data->class_name, data->n_classes,
+                               err) &&
+           choose_self_test(&net->meta.self_test, data, n, err);
+}
+
+bool learn_new(const struct learn_settings *s, struct net *net, const struct dataset *data,
+               uint32_t self_test, struct tnm_error *err) {
+    if (!net_build(net, s->arch, &data->recipe, err) || !describe_net(net, data, self_test, err))
+        return false;
+    net_initialise(net, s->seed);
+    return true;
 }
 
 bool learn_name(const struct learn_settings *s, struct tnm_meta *meta, struct tnm_error *err) {

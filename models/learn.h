@@ -102,6 +102,13 @@ void learn_close(struct learn *learn);
 bool learn_run(const struct learn_settings *s, struct net *net, const struct dataset *data,
                struct json_t **epochs, struct tnm_error *err) TNM_MUST_CHECK;
 
+enum { LEARN_SELF_TEST = 4 }; // images, of different classes; each costs a file its pixels
+
+// A new network of s->arch with the data's classes as labels, weights drawn by s->seed, and images
+// (0..LEARN_SELF_TEST) of the test set, or else of the training set, to test itself with.
+bool learn_new(const struct learn_settings *s, struct net *net, const struct dataset *data,
+               uint32_t self_test, struct tnm_error *err) TNM_MUST_CHECK;
+
 // Puts the name asked for, if any, into meta. TNM_EINPUT where it cannot be one.
 bool learn_name(const struct learn_settings *s, struct tnm_meta *meta,
                 struct tnm_error *err) TNM_MUST_CHECK;
