@@ -107,7 +107,7 @@ END_TEST
 START_TEST(a_saliency_of_ones_own_decides_instead_of_the_magnitude) {
     struct small s;
     small_init(&s, known);
-    static const float saliency[10] = {9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
+    static const float saliency[10] = {9, 8, 7, 6, 5, 4, 3, 2, 1, -0.0f};
     const float *list[1] = {saliency};
     struct net_layer *one = &s.layer;
     prune_to(&one, list, 1, 3);
