@@ -68,16 +68,17 @@ bool tnm_model_layer(const struct tnm_model *model, uint32_t index, struct tnm_l
         const struct tnm_matrix *m = &node->w[0];
         if (node->n_weights == 0 || index-- > 0)
             continue;
-        *out = (struct tnm_layer){.name = node->name,
-                                  .op = tnm_op_name(node->op),
-                                  .encoding = tnm_encoding_name(m->encoding),
-                                  .kernel = tnm_plan_kernel(model->plan, i),
-                                  .rows = m->rows,
-                                  .cols = m->cols,
-                                  .weights = (uint64_t)m->rows * m->cols,
-                                  .nonzeros = m->nonzeros,
-                                  .bits = m->bits,
-                                  .bytes = model->weight_bytes[i]};
+        *out =
+            (struct tnm_layer){.name = node->name,
+                               .op = tnm_op_name(node->op),
+                               .encoding = tnm_encoding_name(m->packed ? TNM_PACKED : m->encoding),
+                               .kernel = tnm_plan_kernel(model->plan, i),
+                               .rows = m->rows,
+                               .cols = m->cols,
+                               .weights = (uint64_t)m->rows * m->cols,
+                               .nonzeros = m->nonzeros,
+                               .bits = m->bits,
+                               .bytes = model->weight_bytes[i]};
         return true;
     }
     return false;

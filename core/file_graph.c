@@ -3,6 +3,7 @@
 #include "core/format.h"
 
 #include "core/error.h"
+#include "core/packed.h"
 
 #include <errno.h>
 #include <float.h>
@@ -36,6 +37,9 @@ static unsigned form_of(uint32_t op) {
 struct data {
     struct bytes file; // up to the end of DATA
     size_t at;
+    struct tnm_budget *budget;
+    uint64_t packed;                 // elements of packed matrices so far
+    const struct tnm_matrix *before; // the last of them, or NULL
 };
 
 static bool take_array(struct data *d, const char *name, uint64_t len, const void **out,
@@ -67,23 +71,72 @@ static bool take_arrays(struct data *d, struct tnm_matrix *m, bool has_bias, siz
     return true;
 }
 
+static bool check_packed(struct data *d, struct tnm_matrix *m, bool has_bias,
+                         struct tnm_error *err) {
+    d->packed += tnm_matrix_elements(m);
+    if (d->packed > TNM_MAX_PACKED)
+        return tnm_fail(err, TNM_EFORMAT, "more than %d elements in packed matrices",
+                        TNM_MAX_PACKED);
+    struct tnm_budget scratch;
+    if (!tnm_budget_take(d->budget, tnm_matrix_memory(m, has_bias), err))
+        return false;
+    scratch = *d->budget;
+    return tnm_budget_take(&scratch, tnm_packed_scratch(m), err);
+}
+
+// A number, and as many bytes; no padding.
+static bool take_packed(struct data *d, struct tnm_matrix *m, bool has_bias, size_t *taken,
+                        struct tnm_error *err) {
+    struct tnm_stream s = {.in = d->file, .at = d->at, .err = err};
+    uint64_t len = tnm_stream_number(&s, "length of a packed stream", 0, UINT32_MAX);
+    struct bytes in = {tnm_stream_bytes(&s, "a packed stream", len), (size_t)len};
+    if (s.failed)
+        return tnm_fail_in(err, "DATA");
+    if (!check_packed(d, m, has_bias, err) || !tnm_matrix_take_arrays(m, has_bias, err) ||
+        !tnm_packed_read(in, m, d->before, err))
+        return false;
+    *taken += s.at - d->at;
+    d->at = s.at;
+    d->before = m;
+    return true;
+}
+
+static void write_arrays(struct tnm_sink *file, const struct tnm_matrix *m) {
+    for (enum tnm_array a = 0; a < TNM_ARRAYS; a++) {
+        if (!tnm_matrix_has(m, a) && !(a == TNM_ARRAY_BIAS && m->bias != NULL))
+            continue;
+        tnm_sink_align(file, TNM_ARRAY_ALIGN);
+        tnm_sink_bytes(file, tnm_array_get(m, a), (size_t)tnm_array_bytes(m, a));
+    }
+}
+
 void tnm_write_data(struct tnm_sink *file, const struct tnm_graph *graph) {
+    const struct tnm_matrix *before = NULL;
     for (uint32_t i = 0; i < graph->n_nodes; i++)
         for (uint32_t k = 0; k < graph->node[i].n_weights; k++) {
             const struct tnm_matrix *m = &graph->node[i].w[k];
-            for (enum tnm_array a = 0; a < TNM_ARRAYS; a++) {
-                if (!tnm_matrix_has(m, a) && !(a == TNM_ARRAY_BIAS && m->bias != NULL))
-                    continue;
-                tnm_sink_align(file, TNM_ARRAY_ALIGN);
-                tnm_sink_bytes(file, tnm_array_get(m, a), (size_t)tnm_array_bytes(m, a));
+            if (!m->packed) {
+                write_arrays(file, m);
+                continue;
             }
+            tnm_packed_write(file, m, before);
+            before = m;
         }
 }
 
 // ---- GRAPH: a matrix ---------------------------------------------------------------------------
 
+static bool take_weights(struct data *d, struct tnm_matrix *m, bool has_bias, size_t *taken,
+                         struct tnm_error *err) {
+    return m->packed ? take_packed(d, m, has_bias, taken, err)
+                     : take_arrays(d, m, has_bias, taken, err);
+}
+
 static bool read_matrix(struct tnm_stream *s, struct data *d, struct tnm_matrix *m, size_t *taken) {
     m->encoding = (enum tnm_encoding)tnm_stream_u32(s, "encoding", TNM_DENSE, TNM_PACKED);
+    m->packed = m->encoding == TNM_PACKED;
+    if (m->packed)
+        m->encoding = TNM_CSR_CODEBOOK;
     bool has_bias = tnm_stream_u32(s, "has_bias", 0, 1) != 0;
     m->rows = tnm_stream_u32(s, "number of rows", 1, TNM_MAX_ELEMENTS);
     m->cols = tnm_stream_u32(s, "number of columns", 1, TNM_MAX_ELEMENTS);
@@ -92,15 +145,17 @@ static bool read_matrix(struct tnm_stream *s, struct data *d, struct tnm_matrix 
         m->nonzeros = tnm_stream_number(s, "number of nonzeros", 0, TNM_MAX_ELEMENTS);
     if (m->encoding == TNM_CSR_CODEBOOK)
         m->n_centroids = tnm_stream_u32(s, "number of centroids", 1, 256);
+    if (m->packed)
+        m->packed_width = tnm_stream_u32(s, "width", 0, m->cols);
     s->failed = s->failed || !tnm_matrix_check_sizes(m, s->err) ||
-                !take_arrays(d, m, has_bias, taken, s->err) || !tnm_matrix_check_arrays(m, s->err);
+                !take_weights(d, m, has_bias, taken, s->err) || !tnm_matrix_check_arrays(m, s->err);
     if (!s->failed && m->encoding == TNM_DENSE)
         m->nonzeros = tnm_matrix_count_dense(m);
     return !s->failed;
 }
 
 static void write_matrix(struct tnm_sink *sink, const struct tnm_matrix *m) {
-    tnm_sink_number(sink, m->encoding);
+    tnm_sink_number(sink, m->packed ? TNM_PACKED : m->encoding);
     tnm_sink_number(sink, m->bias != NULL);
     tnm_sink_number(sink, m->rows);
     tnm_sink_number(sink, m->cols);
@@ -110,6 +165,8 @@ static void write_matrix(struct tnm_sink *sink, const struct tnm_matrix *m) {
         tnm_sink_number(sink, m->nonzeros);
     if (m->encoding == TNM_CSR_CODEBOOK)
         tnm_sink_number(sink, m->n_centroids);
+    if (m->packed)
+        tnm_sink_number(sink, m->packed_width);
 }
 
 // ---- GRAPH: attributes -------------------------------------------------------------------------
@@ -262,7 +319,7 @@ static bool read_all(const struct tnm_reading *from, struct data *d, struct tnm_
 
 bool tnm_read_graph(const struct tnm_reading *from, struct bytes file, size_t data_at,
                     struct tnm_graph *graph, size_t **weight_bytes, struct tnm_error *err) {
-    struct data d = {file, data_at};
+    struct data d = {.file = file, .at = data_at, .budget = from->budget};
     if (!read_all(from, &d, graph, weight_bytes, err) || !tnm_graph_check(graph, err))
         return false;
     if (d.at != file.len)

@@ -281,19 +281,20 @@ void tnm_write_meta(struct tnm_sink *sink, const struct tnm_meta *meta) {
 static bool take_cases(const struct tnm_reading *from, struct tnm_self_test *test,
                        struct tnm_error *err) {
     uint64_t pixels = (uint64_t)test->n_cases * test->inputs;
-    uint64_t floats = (uint64_t)test->n_cases * test->outputs;
-    if (from->section.len < pixels || (from->section.len - pixels) / 4 < floats)
+    uint64_t logits = (uint64_t)test->n_cases * test->outputs;
+    uint64_t len = test->seeded ? logits : pixels + 4 * logits;
+    if (from->section.len < len)
         return tnm_fail(err, TNM_EFORMAT, "ends within %u cases of %zu inputs and %zu outputs",
                         test->n_cases, test->inputs, test->outputs);
-    if (!tnm_budget_take(from->budget, pixels + 4 * floats, err))
+    if (!tnm_budget_take(from->budget, pixels + 4 * logits, err))
         return false;
     test->x = malloc((size_t)pixels);
-    test->logits = malloc((size_t)floats * sizeof *test->logits);
+    test->logits = malloc((size_t)logits * sizeof *test->logits);
     return (test->x != NULL && test->logits != NULL) ||
            tnm_fail_errno(err, ENOMEM, "%u cases", test->n_cases);
 }
 
-static bool read_cases(struct tnm_stream *s, struct tnm_self_test *test) {
+static bool read_stored(struct tnm_stream *s, struct tnm_self_test *test) {
     const uint8_t *x = tnm_stream_bytes(s, "inputs", (uint64_t)test->n_cases * test->inputs);
     if (x == NULL)
         return false;
@@ -303,27 +304,68 @@ static bool read_cases(struct tnm_stream *s, struct tnm_self_test *test) {
     return tnm_stream_end(s);
 }
 
+static bool read_seeded(struct tnm_stream *s, struct tnm_self_test *test) {
+    size_t n = test->n_cases * test->outputs;
+    const uint8_t *steps = tnm_stream_bytes(s, "logits", n);
+    if (steps == NULL)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        test->logits[i] = (float)(int8_t)steps[i] * test->step;
+    tnm_seeded_inputs(test->seed, test->x, test->n_cases * test->inputs);
+    return tnm_stream_end(s);
+}
+
+static void read_step_of_test(struct tnm_stream *s, struct tnm_self_test *test) {
+    test->seed = tnm_stream_number(s, "seed", 0, UINT64_MAX);
+    test->step = tnm_stream_f32(s, "step", 0);
+    if (!s->failed && !(test->step >= FLT_MIN && test->step <= 1e30f))
+        s->failed = !tnm_fail(s->err, TNM_EFORMAT, "step is %g, not %g to 1e30", test->step,
+                              (double)FLT_MIN);
+}
+
 bool tnm_read_self_test(const struct tnm_reading *from, struct tnm_self_test *test,
                         struct tnm_error *err) {
     struct tnm_stream s = {.in = from->section, .err = err};
     uint64_t kind = tnm_stream_number(&s, "kind", 0, UINT64_MAX);
-    if (!s.failed && kind != TNM_SELF_TEST_STORED)
+    if (!s.failed && kind > TNM_SELF_TEST_SEEDED)
         return tnm_fail(err, TNM_EUNSUPPORTED, "SELFTEST: kind %llu is unknown to this build",
                         (unsigned long long)kind);
+    test->seeded = kind == TNM_SELF_TEST_SEEDED;
     test->n_cases = tnm_stream_u32(&s, "number of cases", 1, TNM_MAX_SELF_TESTS);
-    test->tolerance = tnm_stream_f32(&s, "tolerance", 0);
+    if (test->seeded)
+        read_step_of_test(&s, test);
+    else
+        test->tolerance = tnm_stream_f32(&s, "tolerance", 0);
     test->inputs = from->inputs;
     test->outputs = from->outputs;
-    if (s.failed || !take_cases(from, test, err) || !read_cases(&s, test))
+    if (s.failed || !take_cases(from, test, err) ||
+        !(test->seeded ? read_seeded(&s, test) : read_stored(&s, test)))
         return tnm_fail_in(err, "SELFTEST");
     return true;
 }
 
+// -128 to 127; the writer's logits are such multiples.
+static uint8_t steps_of(float logit, float step) {
+    float n = logit / step;
+    return (uint8_t)(int8_t)(n < -128 ? -128 : n > 127 ? 127 : n < 0 ? n - 0.5f : n + 0.5f);
+}
+
 void tnm_write_self_test(struct tnm_sink *sink, const struct tnm_self_test *test) {
-    tnm_sink_number(sink, TNM_SELF_TEST_STORED);
+    size_t n = test->n_cases * test->outputs;
+    tnm_sink_number(sink, test->seeded ? TNM_SELF_TEST_SEEDED : TNM_SELF_TEST_STORED);
     tnm_sink_number(sink, test->n_cases);
-    tnm_sink_f32(sink, test->tolerance);
-    tnm_sink_bytes(sink, test->x, test->n_cases * test->inputs);
-    for (size_t i = 0; i < test->n_cases * test->outputs; i++)
-        tnm_sink_f32(sink, test->logits[i]);
+    if (test->seeded) {
+        tnm_sink_number(sink, test->seed);
+        tnm_sink_f32(sink, test->step);
+    } else {
+        tnm_sink_f32(sink, test->tolerance);
+        tnm_sink_bytes(sink, test->x, test->n_cases * test->inputs);
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint8_t steps = test->seeded ? steps_of(test->logits[i], test->step) : 0;
+        if (test->seeded)
+            tnm_sink_bytes(sink, &steps, 1);
+        else
+            tnm_sink_f32(sink, test->logits[i]);
+    }
 }

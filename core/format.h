@@ -42,6 +42,7 @@ enum {
     TNM_TAG_ANCILLARY = 64, // from here on unknown tags are skipped
 
     TNM_SELF_TEST_STORED = 0,
+    TNM_SELF_TEST_SEEDED = 1,
     TNM_MAX_RECIPE_SIDE = 65536,
     TNM_MAX_WINDOW = 65535
 };

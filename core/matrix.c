@@ -197,7 +197,7 @@ static bool check_encoding(const struct tnm_matrix *m, struct tnm_error *err) {
     case TNM_CSR_CODEBOOK:
         return check_codebook_sizes(m, err);
     case TNM_PACKED:
-        return tnm_fail(err, TNM_EUNSUPPORTED, "encoding packed is not supported by this build");
+        return tnm_fail(err, TNM_EUNSUPPORTED, "a matrix in memory is never packed");
     }
     return tnm_fail(err, TNM_EFORMAT, "encoding %u, not 0 to 3", (unsigned)m->encoding);
 }

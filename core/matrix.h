@@ -4,7 +4,7 @@
 //     dense         f32 or f16, every weight
 //     csr           row starts, column indices, f32 values          (pruned)
 //     csr-codebook  row starts, column indices, codes, codebook     (pruned and shared)
-//     packed        reserved
+//     packed        csr-codebook in as few bytes as we can, in a file; in memory csr-codebook
 //
 // Compressed sparse row (CSR): the entries of row r are k = row_start[r] .. row_start[r + 1] - 1,
 // entry k stands in column col[k], columns ascend within a row. With a codebook the value of entry
@@ -18,7 +18,7 @@ enum tnm_encoding {
     TNM_DENSE = 0,
     TNM_CSR = 1,
     TNM_CSR_CODEBOOK = 2,
-    TNM_PACKED = 3 // numbered, not read or written yet
+    TNM_PACKED = 3 // in files only: once read, a csr-codebook matrix that is marked packed
 };
 
 // rows = outputs, cols = inputs: y = w x + bias. A convolution's columns are
@@ -40,6 +40,9 @@ struct tnm_matrix {
     const uint8_t *code;       // (nonzeros * bits) bits, csr-codebook, 7 readable bytes behind it
     const float *codebook;     // (n_centroids), finite
     const float *bias;         // (rows), or NULL
+
+    bool packed;           // csr-codebook: a file holds it packed
+    uint32_t packed_width; // packed: its columns are a picture in rows of so many; 0: they are not
 
     void *owned; // what tnm_matrix_free frees; NULL where the arrays are borrowed
 };
@@ -93,6 +96,15 @@ bool tnm_matrix_make(struct tnm_matrix *out, const struct tnm_matrix_source *sou
 
 void tnm_matrix_free(struct tnm_matrix *m);
 
+// The same in steps, for a reader. Takes arrays for a matrix whose sizes are right: all zero, to be
+// filled entry by entry. Bytes that this takes are told beforehand.
+uint64_t tnm_matrix_memory(const struct tnm_matrix *m, bool has_bias);
+bool tnm_matrix_take_arrays(struct tnm_matrix *m, bool has_bias,
+                            struct tnm_error *err) TNM_MUST_CHECK;
+
+// Entry k of a csr-codebook matrix whose arrays were taken.
+void tnm_matrix_put_entry(const struct tnm_matrix *m, size_t k, uint32_t col, uint32_t code);
+
 // ---- The arrays, for what stores and reads them -------------------------------------------------
 
 // In the order in which a file has them.
@@ -112,7 +124,7 @@ enum {
 };
 
 // Checks rows, cols, encoding, bits, n_centroids and nonzeros: after it no size can overflow.
-// TNM_EFORMAT, or TNM_EUNSUPPORTED for packed.
+// TNM_EFORMAT, or TNM_EUNSUPPORTED for TNM_PACKED, which no matrix in memory is.
 bool tnm_matrix_check_sizes(const struct tnm_matrix *m, struct tnm_error *err) TNM_MUST_CHECK;
 
 // Checks what the arrays hold, sizes being right: all that kernels trust. TNM_EFORMAT.

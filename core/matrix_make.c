@@ -33,12 +33,17 @@ static uint64_t padded(uint64_t len) {
     return (len + TNM_ARRAY_ALIGN - 1) / TNM_ARRAY_ALIGN * TNM_ARRAY_ALIGN;
 }
 
-// One block for all arrays, zeroed, with readable bytes behind the last.
-static bool take_arrays(struct tnm_matrix *m, bool has_bias, struct tnm_error *err) {
+// One block for all arrays, with readable bytes behind the last.
+uint64_t tnm_matrix_memory(const struct tnm_matrix *m, bool has_bias) {
     uint64_t total = TNM_ARRAY_ALIGN;
     for (enum tnm_array a = 0; a < TNM_ARRAYS; a++)
         if (tnm_matrix_has(m, a) || (a == TNM_ARRAY_BIAS && has_bias))
             total += padded(tnm_array_bytes(m, a));
+    return total;
+}
+
+bool tnm_matrix_take_arrays(struct tnm_matrix *m, bool has_bias, struct tnm_error *err) {
+    uint64_t total = tnm_matrix_memory(m, has_bias);
     uint8_t *at = total > SIZE_MAX ? NULL : aligned_alloc(TNM_ARRAY_ALIGN, (size_t)total);
     if (at == NULL)
         return tnm_fail_errno(err, ENOMEM, "matrix of %u rows and %u columns", m->rows, m->cols);
@@ -72,13 +77,22 @@ static void put_code(uint8_t *code, size_t bit, unsigned value) {
         code[bit / 8 + 1] = (uint8_t)(two >> 8);
 }
 
+static void put_col(const struct tnm_matrix *m, size_t k, uint32_t col) {
+    if (m->col16 != NULL)
+        ((uint16_t *)m->col16)[k] = (uint16_t)col;
+    else
+        ((uint32_t *)m->col32)[k] = col;
+}
+
+void tnm_matrix_put_entry(const struct tnm_matrix *m, size_t k, uint32_t col, uint32_t code) {
+    put_col(m, k, col);
+    put_code((uint8_t *)m->code, k * m->bits, code);
+}
+
 static void put_entry(struct tnm_matrix *m, const struct tnm_matrix_source *source, size_t k,
                       uint32_t r, uint32_t c) {
     size_t i = (size_t)r * m->cols + c;
-    if (m->col16 != NULL)
-        ((uint16_t *)m->col16)[k] = (uint16_t)c;
-    else
-        ((uint32_t *)m->col32)[k] = c;
+    put_col(m, k, c);
     if (m->value != NULL)
         ((float *)m->value)[k] = source->w[i];
     else
@@ -110,7 +124,7 @@ bool tnm_matrix_make(struct tnm_matrix *out, const struct tnm_matrix_source *sou
         return false;
     for (size_t i = 0; i < tnm_matrix_elements(&m); i++)
         m.nonzeros += keeps(source, i);
-    if (!take_arrays(&m, source->bias != NULL, err))
+    if (!tnm_matrix_take_arrays(&m, source->bias != NULL, err))
         return false;
     if (m.encoding == TNM_DENSE)
         fill_dense(&m, source);

@@ -97,6 +97,15 @@ bool tnm_meta_add_step(struct tnm_meta *meta, const struct tnm_step *step, struc
     return true;
 }
 
+// ---- Self-test ---------------------------------------------------------------------------------
+
+void tnm_seeded_inputs(uint64_t seed, uint8_t *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        x[i] = (uint8_t)((seed >> 32) % 5 == 0 ? seed >> 56 : 0);
+    }
+}
+
 // ---- All of it ---------------------------------------------------------------------------------
 
 void tnm_meta_free(struct tnm_meta *meta) {

@@ -31,13 +31,17 @@ struct tnm_step {
 };
 
 // Inputs as 8-bit pixels (value / 255 is what the network sees) and the logits they must give:
-// |got - want| <= tolerance * max(1, |want|).
+// |got - want| <= tolerance * max(1, |want|). A seeded test takes a few bytes in a file: its inputs
+// are made from a seed, its logits are whole multiples of a step, and |got - want| <= step.
 struct tnm_self_test {
     uint32_t n_cases;
     size_t inputs, outputs; // of one case: those of the network
-    float tolerance;
-    uint8_t *x;    // (n_cases, inputs), owned
-    float *logits; // (n_cases, outputs), owned
+    float tolerance;        // 0 in a seeded test
+    uint8_t *x;             // (n_cases, inputs), owned
+    float *logits;          // (n_cases, outputs), owned
+    bool seeded;
+    uint64_t seed;
+    float step; // above 0
 };
 
 struct tnm_meta {
@@ -63,6 +67,9 @@ bool tnm_meta_copy(struct tnm_meta *out, const struct tnm_meta *meta,
 // Appends a copy of step. TNM_ELIMIT beyond TNM_MAX_STEPS.
 bool tnm_meta_add_step(struct tnm_meta *meta, const struct tnm_step *step,
                        struct tnm_error *err) TNM_MUST_CHECK;
+
+// Fills x (n) with the inputs of a seeded self-test: about four of five pixels are 0.
+void tnm_seeded_inputs(uint64_t seed, uint8_t *x, size_t n);
 
 // Replaces the labels by copies of label (n). TNM_EINPUT for one that is empty, too long or not
 // UTF-8.

@@ -220,7 +220,7 @@ static bool compare(const struct tnm_self_test *test, uint32_t first, uint32_t n
                     const float *logits, struct tnm_error *err) {
     for (size_t i = 0; i < n * test->outputs; i++) {
         double want = test->logits[first * test->outputs + i];
-        double allowed = test->tolerance * fmax(1, fabs(want));
+        double allowed = test->seeded ? (double)test->step : test->tolerance * fmax(1, fabs(want));
         if (!(fabs(logits[i] - want) <= allowed)) // NaN included
             return tnm_fail(err, TNM_ESELFTEST,
                             "self-test: case %zu, output %zu is %.7g, must be %.7g within %.2g",

@@ -139,7 +139,7 @@ void tnm_model_summary(const struct tnm_model *model, struct tnm_summary *out);
 struct tnm_layer {
     const char *name;     // "fc1"; lives as long as the model
     const char *op;       // "linear", "conv2d"
-    const char *encoding; // "dense", "csr", "csr-codebook"
+    const char *encoding; // in the file: "dense", "csr", "csr-codebook", "packed"
     const char *kernel;   // what runs it: "gather", "scatter", "dense", ...
     uint32_t rows, cols;  // of the matrix: outputs, inputs
     uint64_t weights, nonzeros;

@@ -4,6 +4,7 @@
 
 #include "core/checksum.h"
 #include "core/format.h"
+#include "core/packed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,8 +69,14 @@ static void take_apart(const struct sample *sample, struct tnm_sink part[N_PARTS
     tnm_write_graph(&part[PART_GRAPH], &sample->graph);
     if (sample->meta.self_test.n_cases > 0)
         tnm_write_self_test(&part[PART_TEST], &sample->meta.self_test);
+    const struct tnm_matrix *before = NULL;
     for (uint32_t i = 0; i < sample->graph.n_nodes; i++) {
         const struct tnm_matrix *m = &sample->graph.node[i].w[0];
+        if (m->packed) {
+            tnm_packed_write(array++, m, before);
+            before = m;
+            continue;
+        }
         for (enum tnm_array a = 0; sample->graph.node[i].n_weights > 0 && a < TNM_ARRAYS; a++)
             if ((tnm_matrix_has(m, a) || a == TNM_ARRAY_BIAS) && array < part + N_PARTS)
                 tnm_sink_bytes(array++, tnm_array_get(m, a), (size_t)tnm_array_bytes(m, a));
@@ -81,14 +88,14 @@ static void put_entry(struct tnm_sink *file, unsigned kind) {
     tnm_sink_bytes(file, entry, sizeof entry);
 }
 
-static void put_arrays(struct tnm_sink *file, struct tnm_sink part[N_PARTS]) {
+static void put_arrays(struct tnm_sink *file, struct tnm_sink part[N_PARTS], size_t align) {
     for (unsigned i = PART_ARRAY; i < N_PARTS && part[i].len > 0; i++) {
-        tnm_sink_align(file, TNM_ARRAY_ALIGN);
+        tnm_sink_align(file, align);
         tnm_sink_bytes(file, part[i].at, part[i].len);
     }
 }
 
-static struct tnm_sink put_together(struct tnm_sink part[N_PARTS]) {
+static struct tnm_sink put_together(struct tnm_sink part[N_PARTS], size_t align) {
     static const enum part part_of[TNM_SECTIONS] = {PART_META, PART_GRAPH, PART_TEST, PART_ARRAY};
     uint8_t header[TNM_HEADER_BYTES] = TNM_MAGIC;
     struct tnm_sink file = {0};
@@ -105,7 +112,7 @@ static struct tnm_sink put_together(struct tnm_sink part[N_PARTS]) {
         if (part[part_of[kind - 1]].len == 0)
             continue;
         if (kind == TNM_DATA)
-            put_arrays(&file, part);
+            put_arrays(&file, part, align);
         else
             tnm_sink_bytes(&file, part[part_of[kind - 1]].at, part[part_of[kind - 1]].len);
         store_u32(file.at + TNM_HEADER_BYTES + TNM_ENTRY_BYTES * entry++ + TNM_AT_LENGTH,
@@ -145,7 +152,7 @@ uint8_t *bad_bytes(const struct bad *bad, size_t *len) {
     take_apart(&sample, part);
     sample_free(&sample);
     edit_parts(bad, part);
-    struct tnm_sink file = put_together(part);
+    struct tnm_sink file = put_together(part, bad->from == SAMPLE_PACKED ? 1 : TNM_ARRAY_ALIGN);
     for (unsigned i = 0; i < N_PARTS; i++)
         tnm_sink_free(&part[i]);
     edit_file(bad, PART_FILE, &file);

@@ -5,11 +5,14 @@
 #include "core/save.h"
 #include "tests/plain_reader.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static struct tnm_error err;
+
+static void sample_answers(struct sample *s);
 
 // Used outside of tests as well, by make_samples.c: so without libcheck.
 static void must(bool good, const char *text) {
@@ -275,9 +278,57 @@ static void make_every(struct sample *s) {
     node(s, TNM_OP_SOFTMAX, "softmax", 16);
 }
 
+static void pack(struct tnm_node *n, uint32_t width) {
+    n->w[0].packed = true;
+    n->w[0].packed_width = width;
+}
+
+static void packed_test(struct sample *s) {
+    struct tnm_self_test *test = &s->meta.self_test;
+    s->graph.output = s->graph.n_tensors - 1;
+    strcpy(s->meta.name, "packed");
+    sample_self_test(s, 2);
+    test->seeded = true;
+    test->seed = 1000;
+    tnm_seeded_inputs(test->seed, test->x, 2 * test->inputs);
+    test->step = 0x1p-6f;
+    sample_answers(s);
+    for (size_t i = 0; i < 2 * test->outputs; i++)
+        test->logits[i] = rintf(test->logits[i] * 64) / 64;
+    test->tolerance = 0;
+}
+
+// A convolution of three codes, a layer of many codes fed by it, a last one.
+static void make_packed(struct sample *s) {
+    begin(s, 8, 7);
+    tensor(s, 1, 12, 12);
+    tensor(s, 4, 12, 12);
+    struct tnm_node *n = node(s, TNM_OP_CONV2D, "conv", 0);
+    window(n, 3, 1, 1);
+    matrix(n, 4, 9, TNM_CSR_CODEBOOK, 2, 60);
+    pack(n, 3);
+    tensor(s, 4, 12, 12);
+    node(s, TNM_OP_RELU, "relu1", 1);
+    tensor(s, 4, 6, 6);
+    window(node(s, TNM_OP_MAX_POOL, "pool", 2), 2, 2, 0);
+    tensor(s, 144, 0, 0);
+    node(s, TNM_OP_RESHAPE, "flatten", 3);
+    tensor(s, 24, 0, 0);
+    n = node(s, TNM_OP_LINEAR, "fc1", 4);
+    matrix(n, 24, 144, TNM_CSR_CODEBOOK, 7, 10);
+    pack(n, 6);
+    tensor(s, 24, 0, 0);
+    node(s, TNM_OP_RELU, "relu2", 5);
+    tensor(s, 10, 0, 0);
+    n = node(s, TNM_OP_LINEAR, "fc2", 6);
+    matrix(n, 10, 24, TNM_CSR_CODEBOOK, 3, 30);
+    pack(n, 0);
+    packed_test(s);
+}
+
 const char *sample_name(enum sample_kind kind) {
-    static const char *const name[SAMPLE_KINDS] = {"tiny", "dense",  "half", "csr",  "shared",
-                                                   "wide", "digits", "conv", "every"};
+    static const char *const name[SAMPLE_KINDS] = {"tiny", "dense",  "half", "csr",   "shared",
+                                                   "wide", "digits", "conv", "every", "packed"};
     return name[kind];
 }
 
@@ -306,6 +357,9 @@ static void make_graph(struct sample *s, enum sample_kind kind) {
         break;
     case SAMPLE_CONV:
         make_conv(s);
+        break;
+    case SAMPLE_PACKED:
+        make_packed(s);
         break;
     default:
         make_every(s);
@@ -338,26 +392,37 @@ static void answer(const struct plain *plain, const uint8_t *x, size_t inputs, f
     free(out);
 }
 
+// The logits of the test's inputs, by the second reader.
+static void sample_answers(struct sample *s) {
+    struct tnm_self_test test = s->meta.self_test;
+    size_t len;
+    int rule;
+    s->meta.self_test = (struct tnm_self_test){0};
+    uint8_t *bytes = sample_encode(s, &len);
+    struct plain *plain = plain_read(bytes, len, &rule);
+    must(plain != NULL, "the second reader refuses one");
+    for (uint32_t i = 0; i < test.n_cases; i++)
+        answer(plain, test.x + i * test.inputs, test.inputs, test.logits + i * test.outputs,
+               test.outputs);
+    s->meta.self_test = test;
+    plain_free(plain);
+    free(bytes);
+}
+
 void sample_self_test(struct sample *s, uint32_t n) {
     struct tnm_self_test *test = &s->meta.self_test;
-    size_t inputs = tnm_tensor_elements(&s->graph.tensor[s->graph.input]), len;
+    size_t inputs = tnm_tensor_elements(&s->graph.tensor[s->graph.input]);
     size_t outputs = tnm_tensor_elements(&s->graph.tensor[s->graph.output]);
     free(test->x);
     free(test->logits);
-    *test = (struct tnm_self_test){0};
-    uint8_t *bytes = sample_encode(s, &len);
-    int rule;
-    struct plain *plain = plain_read(bytes, len, &rule);
-    must(plain != NULL, "the second reader refuses one");
-    *test = (struct tnm_self_test){n, inputs, outputs, 0.001f, malloc(n * inputs), NULL};
+    *test = (struct tnm_self_test){
+        .n_cases = n, .inputs = inputs, .outputs = outputs, .tolerance = 0.001f};
+    test->x = malloc(n * inputs);
     test->logits = malloc(n * outputs * sizeof *test->logits);
     uint64_t state = n;
     for (size_t i = 0; i < n * inputs; i++)
         test->x[i] = (uint8_t)(next(&state) % 3 == 0 ? next(&state) : 0);
-    for (uint32_t i = 0; i < n; i++)
-        answer(plain, test->x + i * inputs, inputs, test->logits + i * outputs, outputs);
-    plain_free(plain);
-    free(bytes);
+    sample_answers(s);
 }
 
 // ---- Files -------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ enum sample_kind {
     SAMPLE_DIGITS, // (1, 28, 28) flattened, 784-32-10, 5-bit codes, ink recipe, labels "0".."9"
     SAMPLE_CONV,   // (1, 12, 12): convolutions with pads, strides, groups; pools; linear to 10
     SAMPLE_EVERY,  // (2, 6, 6) to 6: every operation once
+    SAMPLE_PACKED, // (1, 12, 12): all layers packed, as pictures and not; a seeded self-test
     SAMPLE_KINDS
 };
 

@@ -71,7 +71,12 @@ struct made made_model(unsigned seed, bool wrong_self_test) {
     made_answer(model, 0, logits);
     tnm_model_close(model);
     logits[0] += wrong_self_test ? 1.0F : 0.0F;
-    meta.self_test = (struct tnm_self_test){1, MADE_INPUTS, MADE_OUTPUTS, 1e-4F, x, logits};
+    meta.self_test = (struct tnm_self_test){.n_cases = 1,
+                                            .inputs = MADE_INPUTS,
+                                            .outputs = MADE_OUTPUTS,
+                                            .tolerance = 1e-4F,
+                                            .x = x,
+                                            .logits = logits};
     struct made made = encode(&graph, &meta);
     made_free(&plain);
     tnm_graph_free(&graph);

@@ -2,6 +2,8 @@
 // FORMAT.md, section by section. A broken rule jumps out with its number.
 #include "tests/plain_reader.h"
 
+#include "tests/plain_packed.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -301,9 +303,9 @@ static void read_window(struct in *in, struct plain_node *node) {
     node->groups = node->op == 2 ? between(in, 1, 65535, 43) : 1;
 }
 
-static void read_matrix(struct in *in, struct plain_node *node) {
+static void read_matrix(struct in *in, struct plain_node *node, uint64_t *packed) {
     node->has_matrix = 1;
-    node->encoding = between(in, 0, 2, 51);
+    node->encoding = between(in, 0, 3, 51);
     node->has_bias = between(in, 0, 1, 15);
     node->rows = between(in, 1, 1 << 28, 52);
     node->cols = between(in, 1, 1 << 28, 52);
@@ -313,14 +315,21 @@ static void read_matrix(struct in *in, struct plain_node *node) {
         need(in, node->bits == 32 || node->bits == 16, 53);
         return;
     }
-    if (node->encoding == 2)
+    bool shared = node->encoding == 2 || node->encoding == 3;
+    if (shared)
         node->bits = between(in, 1, 8, 53);
     node->nonzeros = between(in, 0, node->rows * node->cols, 55);
-    if (node->encoding == 2)
+    if (shared)
         node->n_centroids = between(in, 1, 1ull << node->bits, 54);
+    if (node->encoding != 3)
+        return;
+    node->width = between(in, 0, node->cols, 71);
+    *packed += node->rows * node->cols;
+    need(in, *packed <= 1 << 22, 72);
 }
 
-static void read_node(struct in *in, const struct plain *p, struct plain_node *node) {
+static void read_node(struct in *in, const struct plain *p, struct plain_node *node,
+                      uint64_t *packed) {
     text(in, node->name, 0, 63, 33);
     node->op = between(in, 1, 15, 38);
     node->n_inputs = between(in, 1, 8, 39);
@@ -335,7 +344,7 @@ static void read_node(struct in *in, const struct plain *p, struct plain_node *n
         need(in, node->low <= node->high, 47);
     }
     if (node->op == 1 || node->op == 2)
-        read_matrix(in, node);
+        read_matrix(in, node, packed);
 }
 
 // Windows along an axis.
@@ -460,8 +469,9 @@ static void read_graph(struct in *in, struct plain *p) {
     p->output = between(in, 0, n_tensors - 1, 36);
     for (size_t i = 0; i < n_tensors; i++)
         read_tensor(in, &p->tensor[i]);
+    uint64_t packed = 0;
     for (size_t i = 0; i < n_nodes; i++)
-        read_node(in, p, &p->node[i]);
+        read_node(in, p, &p->node[i], &packed);
     need(in, in->left == 0, 13);
     check_nodes(in, p);
 }
@@ -534,11 +544,48 @@ static void sparse(struct in *in, const uint8_t *file, struct plain_node *node) 
     need(in, codes == NULL || used % 8 == 0 || codes[used / 8] >> used % 8 == 0, 65);
 }
 
+// Everything that the two matrices need stands in the nodes, so that an error frees it.
+static void packed_node(struct in *in, struct plain_node *node, struct plain_node *before) {
+    uint64_t len = number(in);
+    need(in, len <= in->left, 73);
+    const uint8_t *at = take(in, len);
+    uint64_t n = node->rows * node->cols;
+    node->counts = room(in, node->rows, sizeof *node->counts);
+    node->code = room(in, n, sizeof *node->code);
+    node->packed_bias = room(in, node->rows, sizeof *node->packed_bias);
+    node->entry = room(in, node->nonzeros, sizeof *node->entry);
+    float codebook[256] = {0};
+    struct plain_packed p = {
+        node->rows,     node->cols,        node->width,
+        node->nonzeros, node->n_centroids, node->counts,
+        node->code,     codebook,          node->has_bias != 0 ? node->packed_bias : NULL};
+    struct plain_packed b = {.rows = before != NULL ? before->rows : 0,
+                             .counts = before != NULL ? before->counts : NULL};
+    int rule = plain_unpack(at, (size_t)len, &p, before != NULL ? &b : NULL);
+    need(in, rule == 0, rule);
+    for (uint64_t i = 0; i < n; i++)
+        if (node->code[i] >= 0)
+            node->entry[node->n_entries++] =
+                (struct plain_entry){(uint32_t)(i / node->cols), (uint32_t)(i % node->cols),
+                                     (double)codebook[node->code[i]]};
+    if (node->has_bias == 0)
+        return;
+    node->bias = room(in, node->rows, sizeof *node->bias);
+    for (uint64_t r = 0; r < node->rows; r++)
+        node->bias[r] = (double)node->packed_bias[r];
+}
+
 static void read_data(struct in *in, const uint8_t *file, struct plain *p) {
+    struct plain_node *before = NULL;
     for (size_t i = 0; i < p->n_nodes; i++) {
         struct plain_node *node = &p->node[i];
         if (node->has_matrix == 0)
             continue;
+        if (node->encoding == 3) {
+            packed_node(in, node, before);
+            before = node;
+            continue;
+        }
         if (node->encoding == 0)
             dense(in, file, node);
         else
@@ -557,9 +604,23 @@ static void read_data(struct in *in, const uint8_t *file, struct plain *p) {
 
 // ---- 7. SELFTEST -------------------------------------------------------------------------------
 
-static void read_self_test(struct in *in, struct plain *p) {
-    between(in, 0, 0, 66);
-    uint64_t n = between(in, 1, 64, 67), inputs = inputs_of(p), outputs = outputs_of(p);
+static void seeded(struct in *in, struct plain *p, uint64_t n, size_t inputs, size_t outputs) {
+    uint64_t seed = number(in);
+    p->test_step = f32_of(take(in, 4));
+    need(in, p->test_step >= ldexp(1, -126) && p->test_step <= (double)1e30f, 70);
+    const uint8_t *steps = take(in, n * outputs);
+    need(in, in->left == 0, 13);
+    p->x = room(in, n * inputs, 1);
+    p->logits = room(in, n * outputs, sizeof *p->logits);
+    for (uint64_t i = 0; i < n * inputs; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        p->x[i] = (seed / 4294967296) % 5 == 0 ? (uint8_t)(seed / 72057594037927936) : 0;
+    }
+    for (uint64_t i = 0; i < n * outputs; i++)
+        p->logits[i] = (steps[i] < 128 ? steps[i] : steps[i] - 256) * p->test_step;
+}
+
+static void stored(struct in *in, struct plain *p, uint64_t n, size_t inputs, size_t outputs) {
     p->tolerance = f32_of(take(in, 4));
     need(in, p->tolerance >= 0, 68);
     const uint8_t *x = take(in, n * inputs), *logits = take(in, 4 * n * outputs);
@@ -571,6 +632,14 @@ static void read_self_test(struct in *in, struct plain *p) {
         p->logits[i] = f32_of(logits + 4 * i);
         need(in, !isnan(p->logits[i]), 69);
     }
+}
+
+static void read_self_test(struct in *in, struct plain *p) {
+    uint64_t kind = between(in, 0, 1, 66), n = between(in, 1, 64, 67);
+    if (kind == 0)
+        stored(in, p, n, inputs_of(p), outputs_of(p));
+    else
+        seeded(in, p, n, inputs_of(p), outputs_of(p));
     p->n_cases = n;
 }
 
@@ -605,6 +674,9 @@ void plain_free(struct plain *p) {
     for (size_t i = 0; i < p->n_nodes; i++) {
         free(p->node[i].entry);
         free(p->node[i].bias);
+        free(p->node[i].counts);
+        free(p->node[i].code);
+        free(p->node[i].packed_bias);
     }
     free(p->label);
     free(p->step);

@@ -23,6 +23,10 @@ struct plain_node {
     size_t n_entries;
     struct plain_entry *entry; // (n_entries), stored weights
     double *bias;              // (rows), or NULL
+    uint64_t width;            // packed only, as what follows
+    uint64_t *counts;          // (rows), entries
+    int *code;                 // (rows, cols), -1: no entry
+    float *packed_bias;        // (rows)
 };
 
 struct plain_tensor {
@@ -49,7 +53,7 @@ struct plain {
     struct plain_tensor *tensor;
     struct plain_node *node;
     uint64_t n_cases;
-    double tolerance;
+    double tolerance, test_step; // the one of a stored, the other of a seeded test; else 0
     uint8_t *x;
     double *logits;
 };

@@ -221,7 +221,7 @@ static const struct {
      "codes of 9 bits, not 1 to 8"},
     {{.rows = 2, .cols = 2, .encoding = TNM_PACKED, .w = fine},
      TNM_EUNSUPPORTED,
-     "encoding packed is not supported by this build"},
+     "a matrix in memory is never packed"},
 };
 
 START_TEST(a_source_without_valid_matrix_is_refused) {
