@@ -8,6 +8,8 @@ int cmd_train(int argc, char **argv);
 int cmd_prune(int argc, char **argv);
 int cmd_retrain(int argc, char **argv);
 int cmd_share(int argc, char **argv);
+int cmd_pack(int argc, char **argv);
+int cmd_unpack(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_verify(int argc, char **argv);

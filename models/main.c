@@ -17,6 +17,8 @@ static const struct {
     {"prune", cmd_prune, "remove small weights"},
     {"retrain", cmd_retrain, "train what is left further"},
     {"share", cmd_share, "let the weights of a layer share a few values"},
+    {"pack", cmd_pack, "write a file in as few bytes as possible"},
+    {"unpack", cmd_unpack, "write it to be used in place again"},
     {"eval", cmd_eval, "count right answers, compare models"},
     {"info", cmd_info, "tell what a file holds"},
     {"verify", cmd_verify, "check files by every rule"},

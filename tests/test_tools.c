@@ -112,8 +112,8 @@ static const char *word(const json_t *object, const char *key) {
 
 // ---- Usage -------------------------------------------------------------------------------------
 
-static const char *const commands[] = {"train", "prune",  "retrain",  "share", "eval",
-                                       "info",  "verify", "classify", "bench", "report"};
+static const char *const commands[] = {"train",  "prune",    "retrain", "share",  "eval", "info",
+                                       "verify", "classify", "bench",   "report", "pack", "unpack"};
 
 START_TEST(every_command_has_help) {
     struct tool_run run = tool_run("%s --help", commands[_i]);
