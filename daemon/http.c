@@ -4,10 +4,12 @@
 #include "daemon/http.h"
 
 #include "daemon/acceptor.h"
+#include "daemon/clients.h"
 #include "daemon/deadline.h"
 #include "daemon/knock.h"
 #include "daemon/log.h"
 #include "daemon/routes.h"
+#include "daemon/sink.h"
 #include "daemon/workers.h"
 
 #include <microhttpd.h>
@@ -40,6 +42,8 @@ enum {
 struct http {
     struct MHD_Daemon *daemon;
     struct acceptor *acceptor;
+    struct clients *clients;
+    struct sink *sink;
     struct deadlines *deadlines;
     struct workers *workers;
     struct api api;
@@ -60,7 +64,7 @@ struct exchange {
     struct deadline deadline;
     struct job job;
     const struct route *route; // NULL: refused, reply says how
-    bool begun, admitted;
+    bool begun, admitted, lingers;
     uint8_t *body; // body_len of body_size bytes, body_charged of them from the shared budget
     size_t body_len, body_size, body_charged;
     struct scratch scratch;
@@ -194,7 +198,7 @@ static enum MHD_Result begin(struct exchange *exchange, const char *method, cons
         return MHD_NO;
     if (!refuses_now(exchange))
         return MHD_YES;
-    exchange->reply.close = true;
+    exchange->reply.close = exchange->lingers = true;
     return send_reply(exchange);
 }
 
@@ -264,27 +268,40 @@ static struct exchange *exchange_of(struct MHD_Connection *connection) {
     return info != NULL ? info->socket_context : NULL;
 }
 
-static void refuse_connection(int fd) {
+static void refuse_connection(struct http *http, int fd, unsigned status, const char *code,
+                              const char *why) {
     char text[512];
-    size_t len = reply_write_bare(text, sizeof text, 503, "overloaded",
-                                  "as many connections are open as there may be", "-");
+    size_t len = reply_write_bare(text, sizeof text, status, code, why, "-");
     (void)!send(fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    shutdown(fd, SHUT_WR);
+    sink_take(http->sink, fd);
     close(fd);
+}
+
+// Whether one more connection is within bounds; if not, its client is told, and fd is closed.
+static bool admit_connection(struct http *http, int fd, const struct sockaddr *address) {
+    if (atomic_fetch_add(&http->connections, 1) >= http->api.options->connections)
+        refuse_connection(http, fd, 503, "overloaded",
+                          "as many connections are open as there may be");
+    else if (!clients_enter(http->clients, address))
+        refuse_connection(http, fd, 429, "too_many_connections",
+                          "as many connections are open as one client may have "
+                          "(connections-per-client)");
+    else
+        return true;
+    atomic_fetch_sub(&http->connections, 1);
+    return false;
 }
 
 // From the acceptor's thread.
 static void take_connection(void *argument, int fd, const struct sockaddr *address, socklen_t len) {
     struct http *http = argument;
-    if (atomic_fetch_add(&http->connections, 1) >= http->api.options->connections) {
-        atomic_fetch_sub(&http->connections, 1);
-        refuse_connection(fd);
+    if (!admit_connection(http, fd, address))
         return;
-    }
     atomic_fetch_add(&http->handed_over, 1);
     if (MHD_add_connection(http->daemon, fd, address, len) == MHD_NO) { // it has closed fd
         atomic_fetch_sub(&http->handed_over, 1);
         atomic_fetch_sub(&http->connections, 1);
+        clients_leave(http->clients, address);
     }
 }
 
@@ -302,11 +319,17 @@ static void start_connection(struct http *http, struct MHD_Connection *connectio
     atomic_fetch_sub(&http->handed_over, 1);
 }
 
-static void end_connection(struct http *http, struct exchange *exchange) {
+static void end_connection(struct http *http, struct MHD_Connection *connection,
+                           struct exchange *exchange) {
     atomic_fetch_sub(&http->connections, 1);
+    clients_leave(
+        http->clients,
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
     if (exchange == NULL)
         return;
     deadline_remove(http->deadlines, &exchange->deadline);
+    if (exchange->lingers)
+        sink_take(http->sink, exchange->deadline.fd);
     json_out_free(&exchange->reply.body);
     scratch_free(&exchange->scratch);
     free(exchange->body);
@@ -319,7 +342,7 @@ static void on_connection(void *argument, struct MHD_Connection *connection, voi
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
         start_connection(argument, connection, context);
     else
-        end_connection(argument, *context);
+        end_connection(argument, connection, *context);
 }
 
 // On the request line: the only place where the target is seen before it is decoded.
@@ -403,8 +426,7 @@ static bool start_library(struct http *http, struct tnm_error *err) {
             MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME,
         0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_message, http,
         MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
-        options->connections + SPARE_CONNECTIONS * threads, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        options->connections_per_client, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        options->connections + SPARE_CONNECTIONS * threads, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
         MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_END);
@@ -420,8 +442,11 @@ static bool start_helpers(struct http *http, struct tnm_error *err) {
                                            .body_ms = options->body_timeout_s * 1000,
                                            .idle_ms = options->idle_timeout_s * 1000};
     http->api.access = access_open(options->token_file, err);
-    http->deadlines = http->api.access != NULL ? deadline_start(&limits, err) : NULL;
-    http->workers = http->deadlines != NULL ? workers_start(2, err) : NULL;
+    http->clients =
+        http->api.access != NULL ? clients_open(options->connections_per_client, err) : NULL;
+    http->deadlines = http->clients != NULL ? deadline_start(&limits, err) : NULL;
+    http->sink = http->deadlines != NULL ? sink_start(err) : NULL;
+    http->workers = http->sink != NULL ? workers_start(2, err) : NULL;
     return http->workers != NULL;
 }
 
@@ -431,6 +456,8 @@ static void destroy(struct http *http) {
     if (http->daemon != NULL)
         MHD_stop_daemon(http->daemon);
     deadline_stop(http->deadlines);
+    sink_stop(http->sink);
+    clients_close(http->clients);
     access_close(http->api.access);
     free(http);
 }

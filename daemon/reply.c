@@ -59,6 +59,8 @@ const char *status_words(unsigned status) {
         return "Content Too Large";
     case 414:
         return "URI Too Long";
+    case 429:
+        return "Too Many Requests";
     case 431:
         return "Request Header Fields Too Large";
     case 503:
@@ -74,7 +76,7 @@ size_t reply_write_bare(char *at, size_t size, unsigned status, const char *code
                         const char *id) {
     struct json_out body = {0};
     write_error(&body, code, text, id);
-    const char *later = status == 503 ? "Retry-After: 1\r\n" : "";
+    const char *later = status == 503 || status == 429 ? "Retry-After: 1\r\n" : "";
     int len = snprintf(at, size,
                        "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\n%s"
                        "Content-Length: %zu\r\nConnection: close\r\nCache-Control: no-store\r\n"

@@ -379,6 +379,27 @@ START_TEST(a_body_over_the_limit_is_refused_before_it_is_read) {
 }
 END_TEST
 
+// As most clients do: they look for the answer when all is sent. More than the buffers of both
+// sockets hold, so that the daemon must have read it.
+START_TEST(who_sends_all_of_a_refused_body_gets_the_answer) {
+    enum { LENGTH = 16 << 20, PIECE = 1 << 16 };
+    struct client client;
+    struct answer answer;
+    static char piece[PIECE];
+    open_client(&client);
+    ck_assert(client_printf(&client,
+                            "POST /classify HTTP/1.1\r\nHost: x\r\n"
+                            "Content-Length: %d\r\n\r\n",
+                            LENGTH));
+    for (int sent = 0; sent < LENGTH; sent += PIECE)
+        ck_assert_msg(client_send(&client, piece, PIECE), "after %d bytes", sent);
+    ck_assert(client_read(&client, &answer, false));
+    served_expect_error(&answer, 413, "body_too_large");
+    ck_assert(client_sees_end(&client));
+    client_close(&client);
+}
+END_TEST
+
 START_TEST(a_client_who_waits_for_100_gets_the_refusal_instead) {
     struct client client;
     struct answer answer;
@@ -627,6 +648,30 @@ START_TEST(nothing_waits_behind_heavy_pictures) {
 }
 END_TEST
 
+START_TEST(a_client_with_too_many_connections_is_told_so) {
+    struct client held[3], more;
+    struct answer answer;
+    for (int i = 0; i < 3; i++) {
+        open_client(&held[i]);
+        expect_health(&held[i]);
+    }
+    for (int i = 0; i < 3; i++) { // a refusal takes none of the share
+        open_client(&more);
+        ck_assert(client_read(&more, &answer, false));
+        ck_assert_str_eq(answer_header(&answer, "Retry-After"), "1");
+        served_expect_error(&answer, 429, "too_many_connections");
+        ck_assert(client_sees_end(&more));
+        client_close(&more);
+    }
+    for (int i = 0; i < 3; i++)
+        client_close(&held[i]);
+    while (!request_once(run.daemon.port, "GET", "/healthz", NULL, NULL, NULL, 0, &answer) ||
+           answer.status != 200) // until the daemon has seen them go; the case's timeout bounds it
+        answer_free(&answer);
+    answer_free(&answer);
+}
+END_TEST
+
 // ---- Drain -------------------------------------------------------------------------------------
 
 // A client that has sent half a request when the daemon is told to stop gets its answer, and
@@ -733,6 +778,11 @@ static void start_hasty(void) {
     served_start(&run, args);
 }
 
+static void start_shared(void) {
+    static const char *const args[] = {"--connections-per-client", "3", NULL};
+    served_start(&run, args);
+}
+
 static void start_narrow(void) {
     static const char *const args[] = {"--queue", "2", "--connections", "4", NULL};
     served_start(&run, args);
@@ -770,6 +820,7 @@ Suite *http_suite(void) {
     tcase_add_test(tc, ids_are_echoed_or_made);
     tcase_add_test(tc, unknown_paths_and_methods_are_told_apart);
     tcase_add_test(tc, a_body_over_the_limit_is_refused_before_it_is_read);
+    tcase_add_test(tc, who_sends_all_of_a_refused_body_gets_the_answer);
     tcase_add_test(tc, a_client_who_waits_for_100_gets_the_refusal_instead);
     tcase_add_test(tc, chunks_over_the_limit_are_refused_at_their_end);
     tcase_add_test(tc, chunks_without_end_are_cut_off);
@@ -781,6 +832,8 @@ Suite *http_suite(void) {
     tc = add_case(suite, "narrow", start_narrow);
     tcase_add_test(tc, a_full_queue_is_said_so_and_health_goes_on);
     tcase_add_test(tc, a_connection_too_many_is_told_so);
+    tc = add_case(suite, "shared", start_shared);
+    tcase_add_test(tc, a_client_with_too_many_connections_is_told_so);
     tc = add_case(suite, "drain", NULL);
     tcase_add_test(tc, a_request_on_its_way_is_finished);
     tcase_add_test(tc, no_request_is_lost_when_it_stops_under_load);
