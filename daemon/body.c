@@ -241,7 +241,9 @@ bool body_picture_part(struct bytes body, const char *boundary, struct body_part
         return false;
     struct tnm_error end;
     while (body_parts_next(&parts, &next, &end)) {
-        int rank = next.filename.at != NULL ? 3 : has_name(&next) ? 2 : 1;
+        // Browsers send an empty file without a name where none was chosen.
+        bool is_file = next.filename.at != NULL && (next.filename.len > 0 || next.data.len > 0);
+        int rank = is_file ? 3 : has_name(&next) ? 2 : 1;
         if (rank > best) {
             best = rank;
             *part = next;

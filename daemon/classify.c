@@ -250,7 +250,8 @@ static bool read_input(struct task *task) {
     const struct request *request = task->request;
     if (request->body.len == 0)
         return refuse(task, 400, "malformed", "the body is empty");
-    if (request->content_type != NULL && !media_type_parse(request->content_type, &type, &err))
+    const bool is_named = request->content_type != NULL && request->content_type[0] != 0;
+    if (is_named && !media_type_parse(request->content_type, &type, &err))
         return refuse(task, 400, "malformed", err.text);
     if (strcmp(type.name, "application/octet-stream") == 0)
         return read_octets(task, request->body);
@@ -425,6 +426,10 @@ static bool run_model(struct task *task) {
     tnm_model_probabilities(task->served->model, task->logits, task->probability);
     task->inferred_ns = clock_ns();
     served_give(task->served, session);
+    // A sum of products of finite values may still be too large for a float.
+    for (size_t i = 0; i < task->n_outputs; i++)
+        if (!isfinite(task->logits[i]))
+            return refuse(task, 422, "out_of_range", "the input's values are too large");
     return true;
 }
 

@@ -138,6 +138,20 @@ START_TEST(names_and_types_of_parts_are_read) {
 }
 END_TEST
 
+// What browsers send for a field where no file was chosen.
+START_TEST(an_empty_file_without_a_name_is_passed_over) {
+    static const char body[] =
+        "--b\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"\"\r\n"
+        "Content-Type: application/octet-stream\r\n\r\n\r\n"
+        "--b\r\n" FILE_PART "DATA\r\n--b--";
+    struct body_part part;
+    struct tnm_error err = {0};
+    ck_assert(body_picture_part((struct bytes){(const uint8_t *)body, sizeof body - 1}, "b", &part,
+                                &err));
+    ck_assert_uint_eq(part.data.len, 4);
+}
+END_TEST
+
 START_TEST(a_body_of_too_many_parts_is_refused) {
     static const char one[] = "--b\r\n\r\n\r\n";
     size_t len = (BODY_MAX_PARTS + 1) * (sizeof one - 1) + 5;
@@ -307,6 +321,7 @@ Suite *body_suite(void) {
     tcase_add_loop_test(tc, the_part_with_the_picture_is_found, 0, COUNT(bodies));
     tcase_add_test(tc, names_and_types_of_parts_are_read);
     tcase_add_test(tc, a_body_of_too_many_parts_is_refused);
+    tcase_add_test(tc, an_empty_file_without_a_name_is_passed_over);
     tcase_add_loop_test(tc, random_data_comes_through_a_form, 0, 50);
     tcase_add_loop_test(tc, base64_is_decoded_or_refused, 0, COUNT(base64));
     tcase_add_loop_test(tc, json_is_read_or_refused, 0, COUNT(jsons));

@@ -502,6 +502,26 @@ START_TEST(values_that_are_no_numbers_are_refused) {
 }
 END_TEST
 
+// Finite, but the sums in the network are not: no answer of nulls.
+START_TEST(values_that_overflow_the_network_are_refused) {
+    struct body body = body_new(4 * MADE_INPUTS);
+    for (body.len = 0; body.len < 4 * MADE_INPUTS; body.len += 4)
+        store_u32(body.at + body.len, 0x7f7fffff); // the largest float
+    struct answer answer;
+    ck_assert(client_post(&client, "/classify", TYPE_RAW, body.at, body.len, &answer));
+    served_expect_error(&answer, 422, "out_of_range");
+    free(body.at);
+}
+END_TEST
+
+START_TEST(an_empty_content_type_is_none) {
+    struct answer answer;
+    ck_assert(client_post(&client, "/classify", "", digits(), MADE_INPUTS, &answer));
+    ck_assert_int_eq(answer.status, 200);
+    answer_free(&answer);
+}
+END_TEST
+
 // Every prefix of a picture: refused, never a crash, and never an answer.
 START_TEST(a_truncated_picture_is_refused) {
     struct photo photo;
@@ -800,6 +820,8 @@ Suite *daemon_suite(void) {
     tcase_add_test(tc, a_body_in_chunks_is_classified);
     tcase_add_loop_test(tc, bad_input_is_refused_and_the_connection_lives, 0, COUNT(bad));
     tcase_add_test(tc, values_that_are_no_numbers_are_refused);
+    tcase_add_test(tc, values_that_overflow_the_network_are_refused);
+    tcase_add_test(tc, an_empty_content_type_is_none);
     tcase_add_test(tc, a_truncated_picture_is_refused);
     tcase_add_test(tc, a_picture_of_30000_by_30000_is_refused_unread);
     tcase_add_test(tc, a_form_of_another_site_is_refused);
