@@ -55,31 +55,36 @@ void tnm_model_summary(const struct tnm_model *model, struct tnm_summary *out) {
                                 .validation_accuracy = share(&model->meta.validation)};
     for (uint32_t i = 0; i < model->graph.n_nodes; i++) {
         const struct tnm_node *node = &model->graph.node[i];
-        out->n_layers += node->n_weights > 0;
+        out->n_layers += node->n_weights;
         for (uint32_t k = 0; k < node->n_weights; k++)
             add_matrix(out, &node->w[k]);
     }
     out->dense_bytes = (size_t)(out->parameters * sizeof(float));
 }
 
+static void describe_matrix(const struct tnm_model *model, uint32_t i, uint32_t k,
+                            struct tnm_layer *out) {
+    const struct tnm_node *node = &model->graph.node[i];
+    const struct tnm_matrix *m = &node->w[k];
+    size_t at = (size_t)i * TNM_MAX_WEIGHTS + k;
+    *out = (struct tnm_layer){.name = node->n_weights > 1 ? model->part_name[at] : node->name,
+                              .op = tnm_op_name(node->op),
+                              .encoding = tnm_encoding_name(m->packed ? TNM_PACKED : m->encoding),
+                              .kernel = tnm_plan_kernel(model->plan, i, k),
+                              .rows = m->rows,
+                              .cols = m->cols,
+                              .weights = (uint64_t)m->rows * m->cols,
+                              .nonzeros = m->nonzeros,
+                              .bits = m->bits,
+                              .bytes = model->weight_bytes[at]};
+}
+
 bool tnm_model_layer(const struct tnm_model *model, uint32_t index, struct tnm_layer *out) {
-    for (uint32_t i = 0; i < model->graph.n_nodes; i++) {
-        const struct tnm_node *node = &model->graph.node[i];
-        const struct tnm_matrix *m = &node->w[0];
-        if (node->n_weights == 0 || index-- > 0)
-            continue;
-        *out =
-            (struct tnm_layer){.name = node->name,
-                               .op = tnm_op_name(node->op),
-                               .encoding = tnm_encoding_name(m->packed ? TNM_PACKED : m->encoding),
-                               .kernel = tnm_plan_kernel(model->plan, i),
-                               .rows = m->rows,
-                               .cols = m->cols,
-                               .weights = (uint64_t)m->rows * m->cols,
-                               .nonzeros = m->nonzeros,
-                               .bits = m->bits,
-                               .bytes = model->weight_bytes[i]};
-        return true;
-    }
+    for (uint32_t i = 0; i < model->graph.n_nodes; i++)
+        for (uint32_t k = 0; k < model->graph.node[i].n_weights; k++)
+            if (index-- == 0) {
+                describe_matrix(model, i, k, out);
+                return true;
+            }
     return false;
 }

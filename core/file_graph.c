@@ -10,12 +10,14 @@
 #include <stdlib.h>
 
 enum {
-    NO_SUCH_OP = 0, // what an operation has beside its tensors:
-    PLAIN = 1,      //     nothing
-    HAS_WINDOW = 2, //     a window that slides
-    HAS_GROUPS = 4, //     groups of channels
-    HAS_CLIP = 8,   //     two bounds
-    HAS_MATRIX = 16 //     a weight matrix
+    NO_SUCH_OP = 0,  // what an operation has beside its tensors:
+    PLAIN = 1,       //     nothing
+    HAS_WINDOW = 2,  //     a window that slides
+    HAS_GROUPS = 4,  //     groups of channels
+    HAS_CLIP = 8,    //     two bounds
+    HAS_MATRIX = 16, //     a weight matrix
+    HAS_STEPS = 32,  //     which of its steps come out
+    HAS_SECOND = 64  //     a second matrix
 };
 
 static unsigned form_of(uint32_t op) {
@@ -27,7 +29,7 @@ static unsigned form_of(uint32_t op) {
         [TNM_OP_RELU] = PLAIN,          [TNM_OP_CLIP] = HAS_CLIP,
         [TNM_OP_SIGMOID] = PLAIN,       [TNM_OP_TANH] = PLAIN,
         [TNM_OP_HARD_SWISH] = PLAIN,    [TNM_OP_SOFTMAX] = PLAIN,
-        [TNM_OP_RESHAPE] = PLAIN,
+        [TNM_OP_RESHAPE] = PLAIN,       [TNM_OP_LSTM] = HAS_STEPS | HAS_MATRIX | HAS_SECOND,
     };
     return op < sizeof form / sizeof *form ? form[op] : NO_SUCH_OP;
 }
@@ -204,6 +206,8 @@ static void read_attributes(struct tnm_stream *s, unsigned form, struct tnm_node
         node->clip.low = tnm_stream_f32(s, "low", -FLT_MAX);
         node->clip.high = tnm_stream_f32(s, "high", -FLT_MAX);
     }
+    if ((form & HAS_STEPS) != 0)
+        node->every_step = tnm_stream_u32(s, "every_step", 0, 1) != 0;
 }
 
 static void write_attributes(struct tnm_sink *sink, unsigned form, const struct tnm_node *node) {
@@ -213,6 +217,8 @@ static void write_attributes(struct tnm_sink *sink, unsigned form, const struct 
         tnm_sink_f32(sink, node->clip.low);
         tnm_sink_f32(sink, node->clip.high);
     }
+    if ((form & HAS_STEPS) != 0)
+        tnm_sink_number(sink, node->every_step);
 }
 
 // ---- GRAPH: nodes ------------------------------------------------------------------------------
@@ -220,12 +226,9 @@ static void write_attributes(struct tnm_sink *sink, unsigned form, const struct 
 static unsigned read_op(struct tnm_stream *s, enum tnm_op *op) {
     uint32_t number = tnm_stream_u32(s, "operation", 0, UINT32_MAX);
     unsigned form = form_of(number);
-    const char *name = tnm_op_name(number);
     if (!s->failed && form == NO_SUCH_OP)
-        s->failed = name != NULL ? !tnm_fail(s->err, TNM_EUNSUPPORTED,
-                                             "operation %s is not supported by this build", name)
-                                 : !tnm_fail(s->err, TNM_EUNSUPPORTED,
-                                             "operation %u is unknown to this build", number);
+        s->failed =
+            !tnm_fail(s->err, TNM_EUNSUPPORTED, "operation %u is unknown to this build", number);
     *op = (enum tnm_op)number;
     return form;
 }
@@ -241,8 +244,11 @@ static bool read_node(struct tnm_stream *s, struct data *d, uint32_t n_tensors,
     if (s->failed)
         return false;
     read_attributes(s, form, node);
-    node->n_weights = (form & HAS_MATRIX) != 0;
-    return node->n_weights == 0 ? !s->failed : read_matrix(s, d, &node->w[0], taken);
+    node->n_weights = (form & HAS_SECOND) != 0 ? 2 : (form & HAS_MATRIX) != 0;
+    for (uint32_t k = 0; k < node->n_weights && !s->failed; k++)
+        if (!read_matrix(s, d, &node->w[k], &taken[k]))
+            return false;
+    return !s->failed;
 }
 
 static void write_node(struct tnm_sink *sink, const struct tnm_node *node) {
@@ -254,8 +260,8 @@ static void write_node(struct tnm_sink *sink, const struct tnm_node *node) {
         tnm_sink_number(sink, node->input[i]);
     tnm_sink_number(sink, node->output);
     write_attributes(sink, form, node);
-    if ((form & HAS_MATRIX) != 0)
-        write_matrix(sink, &node->w[0]);
+    for (uint32_t k = 0; k < node->n_weights; k++)
+        write_matrix(sink, &node->w[k]);
 }
 
 // ---- GRAPH: all --------------------------------------------------------------------------------
@@ -283,19 +289,20 @@ static bool read_tensors(struct tnm_stream *s, struct tnm_graph *g) {
 static bool read_nodes(struct tnm_stream *s, struct data *d, struct tnm_graph *g,
                        size_t *weight_bytes) {
     for (uint32_t i = 0; i < g->n_nodes; i++)
-        if (!read_node(s, d, g->n_tensors, &g->node[i], &weight_bytes[i]))
+        if (!read_node(s, d, g->n_tensors, &g->node[i], &weight_bytes[(size_t)i * TNM_MAX_WEIGHTS]))
             return tnm_fail_in(s->err, "node %u \"%s\"", i, g->node[i].name);
     return true;
 }
 
 static bool take_memory(const struct tnm_reading *from, uint32_t n_tensors, uint32_t n_nodes,
                         struct tnm_graph *graph, size_t **weight_bytes, struct tnm_error *err) {
-    uint64_t need = (uint64_t)n_tensors * sizeof *graph->tensor +
-                    (uint64_t)n_nodes * (sizeof *graph->node + sizeof **weight_bytes);
+    uint64_t need =
+        (uint64_t)n_tensors * sizeof *graph->tensor +
+        (uint64_t)n_nodes * (sizeof *graph->node + TNM_MAX_WEIGHTS * sizeof **weight_bytes);
     if (!tnm_budget_take(from->budget, need, err) ||
         !tnm_graph_init(graph, n_tensors, n_nodes, err))
         return false;
-    *weight_bytes = calloc(n_nodes, sizeof **weight_bytes);
+    *weight_bytes = calloc((size_t)n_nodes * TNM_MAX_WEIGHTS, sizeof **weight_bytes);
     return *weight_bytes != NULL || tnm_fail_errno(err, ENOMEM, "%u nodes", n_nodes);
 }
 

@@ -64,7 +64,7 @@ struct tnm_reading {
 
 // Each fills its part of a zeroed struct. What a failure leaves is to be freed as well.
 //   file          from its first byte to the end of DATA, which begins at data_at; matrices point
-//   into it weight_bytes  (n_nodes), allocated here: what the weights of each node take in it,
+//   into it weight_bytes  (n_nodes, TNM_MAX_WEIGHTS), allocated here: what each matrix takes in it,
 //   without padding
 bool tnm_read_graph(const struct tnm_reading *from, struct bytes file, size_t data_at,
                     struct tnm_graph *graph, size_t **weight_bytes,

@@ -134,9 +134,6 @@ static bool check_shape(const struct tnm_graph *graph, const struct tnm_node *no
 static bool check_node(const struct tnm_graph *graph, const struct tnm_node *node, bool *written,
                        struct tnm_error *err) {
     const struct tnm_operation *op = tnm_op_find(node->op);
-    if (op == NULL && tnm_op_name(node->op) != NULL)
-        return tnm_fail(err, TNM_EUNSUPPORTED, "%s is not supported by this build",
-                        tnm_op_name(node->op));
     if (op == NULL)
         return tnm_fail(err, TNM_EUNSUPPORTED, "operation %u is not known to this build",
                         (unsigned)node->op);

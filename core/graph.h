@@ -36,7 +36,7 @@ enum tnm_op {
     TNM_OP_HARD_SWISH = 13,
     TNM_OP_SOFTMAX = 14, // over all of the tensor
     TNM_OP_RESHAPE = 15, // a view; flatten is a reshape to rank 1
-    TNM_OP_LSTM = 16     // numbered, not run yet
+    TNM_OP_LSTM = 16,    // long short-term memory, over the rows of its input
 };
 
 struct tnm_tensor {
@@ -67,8 +67,9 @@ struct tnm_node {
     uint32_t output;                     // tensor index
     struct tnm_window window;            // conv2d, max_pool, average_pool
     struct tnm_clip clip;                // clip
+    bool every_step; // lstm: what it holds after each row comes out, not only after the last
     uint32_t n_weights;
-    struct tnm_matrix w[TNM_MAX_WEIGHTS]; // linear, conv2d: one
+    struct tnm_matrix w[TNM_MAX_WEIGHTS]; // linear, conv2d: one; lstm: of the row, of the memory
 };
 
 struct tnm_graph {

@@ -118,9 +118,11 @@ void tnm_model_clear(struct tnm_model *model) {
     tnm_meta_free(&model->meta);
     free(model->weight_bytes);
     free(model->counted);
+    free(model->part_name);
     model->plan = NULL;
     model->weight_bytes = NULL;
     model->counted = NULL;
+    model->part_name = NULL;
 }
 
 // ---- Opening -----------------------------------------------------------------------------------
@@ -141,6 +143,31 @@ static bool count_labels(struct tnm_model *model, struct tnm_error *err) {
     return true;
 }
 
+static bool has_parts(const struct tnm_graph *graph) {
+    for (uint32_t i = 0; i < graph->n_nodes; i++)
+        if (graph->node[i].n_weights > 1)
+            return true;
+    return false;
+}
+
+static bool name_parts(struct tnm_model *model, struct tnm_error *err) {
+    static const char *const part[TNM_MAX_WEIGHTS] = {"in", "rec"};
+    size_t n = (size_t)model->graph.n_nodes * TNM_MAX_WEIGHTS;
+    struct tnm_budget budget = {model->limits.memory_bytes - model->held};
+    if (!has_parts(&model->graph))
+        return true;
+    if (!tnm_budget_take(&budget, n * sizeof *model->part_name, err))
+        return false;
+    model->held += n * sizeof *model->part_name;
+    model->part_name = calloc(n, sizeof *model->part_name);
+    if (model->part_name == NULL)
+        return tnm_fail_errno(err, ENOMEM, "%zu names", n);
+    for (size_t i = 0; i < n; i++)
+        snprintf(model->part_name[i], sizeof *model->part_name, "%s.%s",
+                 model->graph.node[i / TNM_MAX_WEIGHTS].name, part[i % TNM_MAX_WEIGHTS]);
+    return true;
+}
+
 static void write_digest(struct tnm_model *model) {
     uint8_t digest[TNM_DIGEST_BYTES];
     tnm_sha256(model->bytes, model->len, digest);
@@ -149,7 +176,7 @@ static void write_digest(struct tnm_model *model) {
 }
 
 static bool build(struct tnm_model *model, struct tnm_error *err) {
-    if (!tnm_model_parse(model, err) || !count_labels(model, err))
+    if (!tnm_model_parse(model, err) || !count_labels(model, err) || !name_parts(model, err))
         return false;
     write_digest(model);
     model->plan = tnm_plan_create(&model->graph, model->limits.memory_bytes - model->held, err);

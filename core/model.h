@@ -12,7 +12,8 @@
 struct tnm_plan; // core/plan.h: what running needs, computed once
 
 enum {
-    TNM_COUNTED_BYTES = 12 // of a label that is a number
+    TNM_COUNTED_BYTES = 12, // of a label that is a number
+    TNM_PART_NAME = TNM_MAX_NAME + 5
 };
 
 struct tnm_model {
@@ -22,8 +23,10 @@ struct tnm_model {
     char digest[2 * TNM_DIGEST_BYTES + 1];
     struct tnm_meta meta;
     struct tnm_graph graph;
-    size_t *weight_bytes; // (graph.n_nodes), in the file, padding left out
+    size_t *weight_bytes; // (graph.n_nodes, TNM_MAX_WEIGHTS), in the file, padding left out
     char *counted;        // "0", "1", ... where the file has no labels; NULL else
+    char (*part_name)[TNM_PART_NAME]; // (graph.n_nodes, TNM_MAX_WEIGHTS), "lstm1.in", where a node
+                                      // has two matrices; NULL where none has
     struct tnm_limits limits;
     size_t held; // bytes, without the plan
     struct tnm_plan *plan;

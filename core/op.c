@@ -22,6 +22,7 @@ static const struct tnm_operation *const operations[] = {
     [TNM_OP_HARD_SWISH] = &tnm_op_hard_swish,
     [TNM_OP_SOFTMAX] = &tnm_op_softmax,
     [TNM_OP_RESHAPE] = &tnm_op_reshape,
+    [TNM_OP_LSTM] = &tnm_op_lstm,
 };
 
 const struct tnm_operation *tnm_op_find(uint32_t op) {
@@ -29,8 +30,6 @@ const struct tnm_operation *tnm_op_find(uint32_t op) {
 }
 
 const char *tnm_op_name(uint32_t op) {
-    if (op == TNM_OP_LSTM)
-        return "lstm";
     const struct tnm_operation *found = tnm_op_find(op);
     return found != NULL ? found->name : NULL;
 }

@@ -18,7 +18,7 @@ struct tnm_plan_step {
     const struct tnm_graph *graph;
     uint32_t output;        // tensor written: the node's own, or that of the activation behind it
     struct tnm_clamp clamp; // of that activation; none elsewhere
-    struct tnm_layout *layout; // of node->w[0], for operations with weights
+    struct tnm_layout *layout; // of node->w[0], w[1], for operations with weights
 };
 
 // One run of a step. Tensors are interleaved: element i of lane l is at [i * lanes + l].
@@ -55,6 +55,7 @@ const struct tnm_operation *tnm_op_find(uint32_t op);
 struct tnm_clamp tnm_op_clamp(const struct tnm_node *node);
 
 extern const struct tnm_operation tnm_op_linear, tnm_op_conv2d; // op_linear.c, op_conv2d.c
+extern const struct tnm_operation tnm_op_lstm;                  // op_lstm.c
 extern const struct tnm_operation tnm_op_max_pool, tnm_op_average_pool,
     tnm_op_global_pool; // op_pool.c
 extern const struct tnm_operation tnm_op_add, tnm_op_mul, tnm_op_concat,

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 // linear: y = w x + bias.
-#include "core/op.h"
+#include "core/op_linear.h"
 
 #include "core/error.h"
-#include "core/layout.h"
 
 static bool linear_shape(const struct tnm_graph *graph, const struct tnm_node *node,
                          struct tnm_tensor *out, struct tnm_error *err) {
@@ -20,18 +19,18 @@ static bool linear_shape(const struct tnm_graph *graph, const struct tnm_node *n
 
 // ---- One input ----------------------------------------------------------------------------------
 
-static uint64_t sum_bytes(const struct tnm_matrix *w) {
-    return sizeof(float) * ((uint64_t)w->rows + TNM_SCATTER);
+static uint64_t sum_bytes(uint32_t rows) {
+    return sizeof(float) * ((uint64_t)rows + TNM_SCATTER);
 }
 
-static uint64_t linear_scratch(const struct tnm_plan_step *step, size_t lanes) {
-    const struct tnm_matrix *w = &step->node->w[0];
+uint64_t tnm_product_scratch(const struct tnm_layout *w, uint32_t rows, uint32_t cols,
+                             size_t lanes) {
     if (lanes > 1)
         return 0;
-    if (step->layout->dense.w != NULL)
-        return sizeof(uint32_t) * (uint64_t)(w->cols / 4 + 1);
-    if (step->layout->columns.start != NULL)
-        return sum_bytes(w) + sizeof(uint16_t) * (uint64_t)w->cols;
+    if (w->dense.w != NULL)
+        return sizeof(uint32_t) * (uint64_t)(cols / 4 + 1);
+    if (w->columns.start != NULL)
+        return sum_bytes(rows) + sizeof(uint16_t) * (uint64_t)cols;
     return 0;
 }
 
@@ -45,46 +44,63 @@ static uint64_t active_records(const struct tnm_columns *columns, const uint16_t
 
 // Visits the columns of inputs that are not 0, or, where those hold too much, all rows: the answer
 // is the same to the bit.
-static void run_columns(const struct tnm_plan_step *step, const struct tnm_call *call) {
-    const struct tnm_layout *layout = step->layout;
-    struct tnm_scatter_room room = {.sum = call->scratch};
-    room.active = (uint16_t *)(void *)((char *)call->scratch + sum_bytes(&step->node->w[0]));
-    uint32_t n = call->kernels->find_active(call->in[0], layout->columns.cols, room.active);
-    if (active_records(&layout->columns, room.active, n) <= layout->most_active)
-        call->kernels->scatter(&layout->columns, call->in[0], n, &room, call->out, step->clamp);
+static void run_columns(const struct tnm_kernels *kernels, const struct tnm_product *p) {
+    const struct tnm_layout *w = p->w;
+    struct tnm_scatter_room room = {.sum = p->scratch};
+    room.active = (uint16_t *)(void *)((char *)p->scratch + sum_bytes(p->rows));
+    uint32_t n = kernels->find_active(p->x, p->cols, room.active);
+    if (active_records(&w->columns, room.active, n) <= w->most_active)
+        kernels->scatter(&w->columns, p->x, n, &room, p->y, p->clamp);
     else
-        call->kernels->gather(&layout->rows, call->in[0], call->out, step->clamp);
+        kernels->gather(&w->rows, p->x, p->y, p->clamp);
 }
 
 // ---- Many inputs --------------------------------------------------------------------------------
 
-static void run_rows_many(const struct tnm_plan_step *step, const struct tnm_call *call) {
-    const struct tnm_rows *rows = &step->layout->rows;
+static void run_rows_many(const struct tnm_kernels *kernels, const struct tnm_product *p) {
+    const struct tnm_rows *rows = &p->w->rows;
     const char *record = rows->record;
-    struct tnm_span x = {call->in[0], call->lanes, call->lanes};
+    struct tnm_span x = {p->x, p->lanes, p->lanes};
     for (uint32_t g = 0; g < rows->n_groups; g++) {
         const struct tnm_group *group = &rows->group[g];
         float *y[4] = {NULL};
         for (uint32_t i = 0; i < group->n_rows; i++)
-            y[i] = call->out + group->row[i] * call->lanes;
-        call->kernels->rows_many(rows, group, record, &x, y, step->clamp);
+            y[i] = p->y + group->row[i] * p->lanes;
+        kernels->rows_many(rows, group, record, &x, y, p->clamp);
         record += group->n_records * tnm_record_bytes(rows->form);
     }
 }
 
-static void linear_run(const struct tnm_plan_step *step, const struct tnm_call *call) {
-    const struct tnm_layout *layout = step->layout;
-    const struct tnm_kernels *kernels = call->kernels;
-    if (layout->dense.w != NULL && call->lanes == 1)
-        kernels->dense(&layout->dense, call->in[0], call->scratch, call->out, step->clamp);
-    else if (layout->dense.w != NULL)
-        kernels->dense_many(&layout->dense, call->in[0], call->lanes, call->out, step->clamp);
-    else if (call->lanes > 1)
-        run_rows_many(step, call);
-    else if (layout->columns.start != NULL)
-        run_columns(step, call);
+void tnm_product_run(const struct tnm_kernels *kernels, const struct tnm_product *p) {
+    if (p->w->dense.w != NULL && p->lanes == 1)
+        kernels->dense(&p->w->dense, p->x, p->scratch, p->y, p->clamp);
+    else if (p->w->dense.w != NULL)
+        kernels->dense_many(&p->w->dense, p->x, p->lanes, p->y, p->clamp);
+    else if (p->lanes > 1)
+        run_rows_many(kernels, p);
+    else if (p->w->columns.start != NULL)
+        run_columns(kernels, p);
     else
-        kernels->gather(&layout->rows, call->in[0], call->out, step->clamp);
+        kernels->gather(&p->w->rows, p->x, p->y, p->clamp);
+}
+
+// ---- The operation ------------------------------------------------------------------------------
+
+static uint64_t linear_scratch(const struct tnm_plan_step *step, size_t lanes) {
+    const struct tnm_matrix *w = &step->node->w[0];
+    return tnm_product_scratch(step->layout, w->rows, w->cols, lanes);
+}
+
+static void linear_run(const struct tnm_plan_step *step, const struct tnm_call *call) {
+    const struct tnm_matrix *w = &step->node->w[0];
+    tnm_product_run(call->kernels, &(struct tnm_product){.w = step->layout,
+                                                         .rows = w->rows,
+                                                         .cols = w->cols,
+                                                         .x = call->in[0],
+                                                         .y = call->out,
+                                                         .lanes = call->lanes,
+                                                         .clamp = step->clamp,
+                                                         .scratch = call->scratch});
 }
 
 const struct tnm_operation tnm_op_linear = {.name = "linear",

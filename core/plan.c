@@ -54,7 +54,7 @@ static void add_step(struct tnm_plan *plan, uint32_t node_index, const struct li
                                    .output = node->output,
                                    .clamp = {-INFINITY, INFINITY}};
     if (step->op->n_weights > 0)
-        step->layout = &plan->layout[node_index];
+        step->layout = &plan->layout[(size_t)node_index * TNM_MAX_WEIGHTS];
     const struct tnm_node *behind = activation_behind(graph, node, life);
     if (behind != NULL) {
         step->output = behind->output;
@@ -135,9 +135,9 @@ static bool plan_places(struct tnm_plan *plan, struct tnm_error *err) {
 // ---- Layouts ------------------------------------------------------------------------------------
 
 static struct tnm_use use_of(const struct tnm_plan *plan, const struct tnm_plan_step *step,
-                             struct tnm_conv2d_context *context) {
-    struct tnm_use use = {.matrix = &step->node->w[0]};
-    use.reads_input = plan->root[step->node->input[0]] == plan->graph->input;
+                             uint32_t k, struct tnm_conv2d_context *context) {
+    struct tnm_use use = {.matrix = &step->node->w[k]};
+    use.reads_input = k == 0 && plan->root[step->node->input[0]] == plan->graph->input;
     if (step->op == &tnm_op_conv2d) {
         tnm_conv2d_context(context, plan->graph, step->node);
         use.convolution = true;
@@ -149,12 +149,12 @@ static struct tnm_use use_of(const struct tnm_plan *plan, const struct tnm_plan_
 
 static bool check_memory(const struct tnm_plan *plan, size_t limit, struct tnm_error *err) {
     uint64_t need = plan->bytes;
-    for (uint32_t s = 0; s < plan->n_steps; s++) {
-        struct tnm_conv2d_context context;
-        struct tnm_use use = use_of(plan, &plan->step[s], &context);
-        if (plan->step[s].layout != NULL)
+    for (uint32_t s = 0; s < plan->n_steps; s++)
+        for (uint32_t k = 0; k < plan->step[s].node->n_weights; k++) {
+            struct tnm_conv2d_context context;
+            struct tnm_use use = use_of(plan, &plan->step[s], k, &context);
             need += tnm_layout_bound(&use);
-    }
+        }
     if (need > limit)
         return tnm_fail(err, TNM_ELIMIT, "running takes up to %llu bytes, the limit is %zu",
                         (unsigned long long)need, limit);
@@ -163,13 +163,14 @@ static bool check_memory(const struct tnm_plan *plan, size_t limit, struct tnm_e
 
 static bool make_layouts(struct tnm_plan *plan, struct tnm_error *err) {
     for (uint32_t s = 0; s < plan->n_steps; s++) {
-        struct tnm_conv2d_context context;
-        struct tnm_use use = use_of(plan, &plan->step[s], &context);
-        if (plan->step[s].layout == NULL)
-            continue;
-        if (!tnm_layout_make(plan->step[s].layout, &use, err))
-            return tnm_fail_in(err, "node \"%s\"", plan->step[s].node->name);
-        plan->bytes += plan->step[s].layout->bytes;
+        const struct tnm_plan_step *step = &plan->step[s];
+        for (uint32_t k = 0; k < step->node->n_weights; k++) {
+            struct tnm_conv2d_context context;
+            struct tnm_use use = use_of(plan, step, k, &context);
+            if (!tnm_layout_make(&step->layout[k], &use, err))
+                return tnm_fail_in(err, "node \"%s\"", step->node->name);
+            plan->bytes += step->layout[k].bytes;
+        }
     }
     return true;
 }
@@ -183,10 +184,11 @@ static struct tnm_plan *plan_alloc(const struct tnm_graph *graph) {
     size_t nodes = (size_t)graph->n_nodes + 1, tensors = graph->n_tensors;
     plan->graph = graph;
     plan->step = calloc(nodes, sizeof *plan->step);
-    plan->layout = calloc(nodes, sizeof *plan->layout);
+    plan->layout = calloc(nodes * TNM_MAX_WEIGHTS, sizeof *plan->layout);
     plan->root = calloc(tensors, sizeof *plan->root);
     plan->offset = calloc(tensors, sizeof *plan->offset);
-    plan->bytes = sizeof *plan + nodes * (sizeof *plan->step + sizeof *plan->layout) +
+    plan->bytes = sizeof *plan +
+                  nodes * (sizeof *plan->step + TNM_MAX_WEIGHTS * sizeof *plan->layout) +
                   tensors * (sizeof *plan->root + sizeof *plan->offset);
     if (plan->step != NULL && plan->layout != NULL && plan->root != NULL && plan->offset != NULL)
         return plan;
@@ -213,7 +215,7 @@ struct tnm_plan *tnm_plan_create(const struct tnm_graph *graph, size_t memory_li
 void tnm_plan_free(struct tnm_plan *plan) {
     if (plan == NULL)
         return;
-    for (uint32_t i = 0; plan->layout != NULL && i < plan->graph->n_nodes; i++)
+    for (uint32_t i = 0; plan->layout != NULL && i < plan->graph->n_nodes * TNM_MAX_WEIGHTS; i++)
         tnm_layout_free(&plan->layout[i]);
     free(plan->step);
     free(plan->layout);
@@ -226,8 +228,10 @@ size_t tnm_plan_bytes(const struct tnm_plan *plan) {
     return plan->bytes;
 }
 
-const char *tnm_plan_kernel(const struct tnm_plan *plan, uint32_t node) {
-    return node < plan->graph->n_nodes ? plan->layout[node].kernel : NULL;
+const char *tnm_plan_kernel(const struct tnm_plan *plan, uint32_t node, uint32_t k) {
+    if (node >= plan->graph->n_nodes || k >= TNM_MAX_WEIGHTS)
+        return NULL;
+    return plan->layout[(size_t)node * TNM_MAX_WEIGHTS + k].kernel;
 }
 
 uint64_t tnm_plan_scratch(const struct tnm_plan *plan, size_t lanes) {

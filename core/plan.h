@@ -14,7 +14,7 @@ struct tnm_plan {
     struct tnm_kernels kernels;
     uint32_t n_steps;
     struct tnm_plan_step *step; // (n_steps), nodes that compute something, in order
-    struct tnm_layout *layout;  // (graph->n_nodes), empty for nodes without weights
+    struct tnm_layout *layout;  // (graph->n_nodes, TNM_MAX_WEIGHTS), empty where no matrix is
     uint32_t *root;             // (n_tensors), the tensor whose place it shares, itself if none
     uint64_t *offset;           // (n_tensors), of its root in the arena: elements of one lane
     uint64_t arena;             // elements of one lane
@@ -31,8 +31,8 @@ void tnm_plan_free(struct tnm_plan *plan);
 // Bytes held by the plan.
 size_t tnm_plan_bytes(const struct tnm_plan *plan);
 
-// What runs the weights of node index: "gather", "scatter", "dense", ...; NULL for a node without.
-const char *tnm_plan_kernel(const struct tnm_plan *plan, uint32_t node);
+// What runs matrix k of a node: "gather", "scatter", "dense", ...; NULL where there is none.
+const char *tnm_plan_kernel(const struct tnm_plan *plan, uint32_t node, uint32_t k);
 
 // Bytes of scratch that the greediest step takes for so many lanes.
 uint64_t tnm_plan_scratch(const struct tnm_plan *plan, size_t lanes);

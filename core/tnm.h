@@ -127,7 +127,7 @@ struct tnm_summary {
     uint64_t parameters;  // weights and biases
     uint64_t weights;     // without biases
     uint64_t nonzeros;    // weights that are left
-    uint32_t n_layers;    // nodes that have weights
+    uint32_t n_layers;    // weight matrices; an lstm has two
     uint32_t bits;        // widest codebook code of any layer, 0 if no layer has a codebook
     double test_accuracy; // 0..1 as measured by the forge, NaN if the file does not say
     double validation_accuracy;
@@ -135,9 +135,9 @@ struct tnm_summary {
 
 void tnm_model_summary(const struct tnm_model *model, struct tnm_summary *out);
 
-// One node with weights.
+// One weight matrix.
 struct tnm_layer {
-    const char *name;     // "fc1"; lives as long as the model
+    const char *name;     // "fc1", "lstm1.in", "lstm1.rec"; lives as long as the model
     const char *op;       // "linear", "conv2d"
     const char *encoding; // in the file: "dense", "csr", "csr-codebook", "packed"
     const char *kernel;   // what runs it: "gather", "scatter", "dense", ...

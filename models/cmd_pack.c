@@ -113,24 +113,37 @@ static void choose_width(struct tnm_matrix *m, const struct tnm_matrix *before, 
         m->packed_width = 0;
 }
 
+// What packing has seen of a file so far.
+struct marking {
+    const struct tnm_matrix *before; // the last one marked, or NULL
+    uint64_t elements;
+};
+
+// Width: of the picture that the columns are, or 0. Left alone where nothing is shared.
+static bool mark_matrix(struct marking *marking, struct tnm_matrix *m, uint32_t width,
+                        struct tnm_error *err) {
+    if (m->encoding != TNM_CSR_CODEBOOK)
+        return true;
+    marking->elements += tnm_matrix_elements(m);
+    if (marking->elements > TNM_MAX_PACKED)
+        return tnm_fail(err, TNM_ELIMIT, "more than %d weights to pack, kept or not",
+                        TNM_MAX_PACKED);
+    m->packed = true;
+    choose_width(m, marking->before, width);
+    marking->before = m;
+    return true;
+}
+
 // Marks every layer that can be packed. False where there is none.
 static bool mark_packed(struct tnm_model *model, struct tnm_error *err) {
-    const struct tnm_matrix *before = NULL;
-    uint64_t elements = 0;
+    struct marking marking = {0};
     for (uint32_t i = 0; i < model->graph.n_nodes; i++) {
         struct tnm_node *node = &model->graph.node[i];
-        struct tnm_matrix *m = &node->w[0];
-        if (node->n_weights == 0 || m->encoding != TNM_CSR_CODEBOOK)
-            continue;
-        elements += tnm_matrix_elements(m);
-        if (elements > TNM_MAX_PACKED)
-            return tnm_fail(err, TNM_ELIMIT, "more than %d weights to pack, kept or not",
-                            TNM_MAX_PACKED);
-        m->packed = true;
-        choose_width(m, before, picture_width(model, node));
-        before = m;
+        for (uint32_t k = 0; k < node->n_weights; k++)
+            if (!mark_matrix(&marking, &node->w[k], k == 0 ? picture_width(model, node) : 0, err))
+                return false;
     }
-    return before != NULL ||
+    return marking.before != NULL ||
            tnm_fail(err, TNM_EINPUT, "no layer has shared weights to pack (tnm share makes them)");
 }
 

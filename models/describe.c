@@ -14,8 +14,9 @@ static double ratio_of(double whole, double part) {
 
 const struct tnm_matrix *describe_matrix(const struct tnm_model *model, uint32_t index) {
     for (uint32_t i = 0; i < model->graph.n_nodes; i++)
-        if (model->graph.node[i].n_weights > 0 && index-- == 0)
-            return &model->graph.node[i].w[0];
+        for (uint32_t k = 0; k < model->graph.node[i].n_weights; k++)
+            if (index-- == 0)
+                return &model->graph.node[i].w[k];
     return NULL;
 }
 

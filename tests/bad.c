@@ -70,15 +70,17 @@ static void take_apart(const struct sample *sample, struct tnm_sink part[N_PARTS
     if (sample->meta.self_test.n_cases > 0)
         tnm_write_self_test(&part[PART_TEST], &sample->meta.self_test);
     const struct tnm_matrix *before = NULL;
-    for (uint32_t i = 0; i < sample->graph.n_nodes; i++) {
-        const struct tnm_matrix *m = &sample->graph.node[i].w[0];
+    for (uint32_t i = 0; i < TNM_MAX_WEIGHTS * sample->graph.n_nodes; i++) {
+        const struct tnm_node *node = &sample->graph.node[i / TNM_MAX_WEIGHTS];
+        const struct tnm_matrix *m = &node->w[i % TNM_MAX_WEIGHTS];
         if (m->packed) {
             tnm_packed_write(array++, m, before);
             before = m;
             continue;
         }
-        for (enum tnm_array a = 0; sample->graph.node[i].n_weights > 0 && a < TNM_ARRAYS; a++)
-            if ((tnm_matrix_has(m, a) || a == TNM_ARRAY_BIAS) && array < part + N_PARTS)
+        for (enum tnm_array a = 0; i % TNM_MAX_WEIGHTS < node->n_weights && a < TNM_ARRAYS; a++)
+            if ((tnm_matrix_has(m, a) || (a == TNM_ARRAY_BIAS && m->bias != NULL)) &&
+                array < part + N_PARTS)
                 tnm_sink_bytes(array++, tnm_array_get(m, a), (size_t)tnm_array_bytes(m, a));
     }
 }

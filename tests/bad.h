@@ -10,8 +10,8 @@ enum part {
     PART_META,
     PART_GRAPH,
     PART_TEST,
-    PART_ARRAY,                  // 12 arrays of DATA from here on, without their padding
-    PART_FILE = PART_ARRAY + 12, // all of it, before the checksum is computed
+    PART_ARRAY,                  // 16 arrays of DATA from here on, without their padding
+    PART_FILE = PART_ARRAY + 16, // all of it, before the checksum is computed
     PART_SEALED                  // after it
 };
 

@@ -70,8 +70,9 @@ static float sixty_fourths(uint64_t *state) {
 }
 
 // A matrix of its own seed; keep_percent of the weights are stored.
-static void matrix(struct tnm_node *n, uint32_t rows, uint32_t cols, enum tnm_encoding encoding,
-                   uint32_t bits, uint32_t keep_percent) {
+static void make_matrix(struct tnm_matrix *out, uint32_t rows, uint32_t cols,
+                        enum tnm_encoding encoding, uint32_t bits, uint32_t keep_percent,
+                        bool has_bias) {
     size_t size = (size_t)rows * cols;
     uint64_t state = size + bits;
     float *w = malloc(size * sizeof *w), *bias = malloc(rows * sizeof *bias), codebook[256];
@@ -88,12 +89,18 @@ static void matrix(struct tnm_node *n, uint32_t rows, uint32_t cols, enum tnm_en
         codebook[i] = sixty_fourths(&state);
     struct tnm_matrix_source source = {rows, cols, encoding, bits,        w,
                                        keep, code, codebook, n_centroids, bias};
-    must(tnm_matrix_make(&n->w[0], &source, &err), err.text);
-    n->n_weights = 1;
+    source.bias = has_bias ? bias : NULL;
+    must(tnm_matrix_make(out, &source, &err), err.text);
     free(w);
     free(bias);
     free(keep);
     free(code);
+}
+
+static void matrix(struct tnm_node *n, uint32_t rows, uint32_t cols, enum tnm_encoding encoding,
+                   uint32_t bits, uint32_t keep_percent) {
+    make_matrix(&n->w[0], rows, cols, encoding, bits, keep_percent, true);
+    n->n_weights = 1;
 }
 
 // ---- The models --------------------------------------------------------------------------------
@@ -326,9 +333,31 @@ static void make_packed(struct sample *s) {
     packed_test(s);
 }
 
+// A memory of size over rows of width, its second matrix pruned and shared.
+static struct tnm_node *lstm(struct sample *s, const char *name, uint32_t in, uint32_t size,
+                             uint32_t width) {
+    struct tnm_node *n = node(s, TNM_OP_LSTM, name, in);
+    make_matrix(&n->w[0], 4 * size, width, TNM_DENSE, 32, 100, true);
+    make_matrix(&n->w[1], 4 * size, size, TNM_CSR_CODEBOOK, 4, 50, false);
+    n->n_weights = 2;
+    return n;
+}
+
+static void make_lstm(struct sample *s) {
+    begin(s, 4, 3);
+    tensor(s, 5, 3, 0);
+    tensor(s, 5, 4, 0);
+    lstm(s, "lstm1", 0, 4, 3)->every_step = true;
+    tensor(s, 6, 0, 0);
+    lstm(s, "lstm2", 1, 6, 4);
+    tensor(s, 3, 0, 0);
+    matrix(node(s, TNM_OP_LINEAR, "fc", 2), 3, 6, TNM_DENSE, 32, 100);
+}
+
 const char *sample_name(enum sample_kind kind) {
-    static const char *const name[SAMPLE_KINDS] = {"tiny", "dense",  "half", "csr",   "shared",
-                                                   "wide", "digits", "conv", "every", "packed"};
+    static const char *const name[SAMPLE_KINDS] = {"tiny",   "dense",  "half",   "csr",
+                                                   "shared", "wide",   "digits", "conv",
+                                                   "every",  "packed", "lstm"};
     return name[kind];
 }
 
@@ -360,6 +389,9 @@ static void make_graph(struct sample *s, enum sample_kind kind) {
         break;
     case SAMPLE_PACKED:
         make_packed(s);
+        break;
+    case SAMPLE_LSTM:
+        make_lstm(s);
         break;
     default:
         make_every(s);

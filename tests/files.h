@@ -16,8 +16,9 @@ enum sample_kind {
     SAMPLE_WIDE,   // 70000-3, pruned, columns of 32 bits
     SAMPLE_DIGITS, // (1, 28, 28) flattened, 784-32-10, 5-bit codes, ink recipe, labels "0".."9"
     SAMPLE_CONV,   // (1, 12, 12): convolutions with pads, strides, groups; pools; linear to 10
-    SAMPLE_EVERY,  // (2, 6, 6) to 6: every operation once
+    SAMPLE_EVERY,  // (2, 6, 6) to 6: every operation but lstm once
     SAMPLE_PACKED, // (1, 12, 12): all layers packed, as pictures and not; a seeded self-test
+    SAMPLE_LSTM,   // (5, 3): two lstm, the first of every step; linear to 3
     SAMPLE_KINDS
 };
 

@@ -103,6 +103,18 @@ uint32_t nets_conv(struct tnm_graph *graph, uint32_t input, uint32_t channels,
     return finish(graph, node);
 }
 
+uint32_t nets_lstm(struct tnm_graph *graph, uint32_t input, uint32_t size, bool every_step,
+                   const struct nets_weights *weights, struct randomness *r) {
+    struct nets_weights memory = *weights;
+    struct tnm_node *node = add(graph, TNM_OP_LSTM, 1, &input);
+    memory.no_bias = true;
+    node->n_weights = 2;
+    node->every_step = every_step;
+    nets_matrix(&node->w[0], 4 * size, graph->tensor[input].dim[1], weights, r);
+    nets_matrix(&node->w[1], 4 * size, size, &memory, r);
+    return finish(graph, node);
+}
+
 // ---- Nodes without weights ----------------------------------------------------------------------
 
 uint32_t nets_pool(struct tnm_graph *graph, enum tnm_op op, uint32_t input,

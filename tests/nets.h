@@ -30,6 +30,9 @@ uint32_t nets_linear(struct tnm_graph *graph, uint32_t input, uint32_t outputs,
 uint32_t nets_conv(struct tnm_graph *graph, uint32_t input, uint32_t channels,
                    const struct tnm_window *window, const struct nets_weights *weights,
                    struct randomness *r);
+// A memory of size that reads the rows of a tensor (rows, width).
+uint32_t nets_lstm(struct tnm_graph *graph, uint32_t input, uint32_t size, bool every_step,
+                   const struct nets_weights *weights, struct randomness *r);
 uint32_t nets_pool(struct tnm_graph *graph, enum tnm_op op, uint32_t input,
                    const struct tnm_window *window);
 uint32_t nets_clip(struct tnm_graph *graph, uint32_t input, float low, float high);

@@ -331,7 +331,7 @@ static void read_matrix(struct in *in, struct plain_node *node, uint64_t *packed
 static void read_node(struct in *in, const struct plain *p, struct plain_node *node,
                       uint64_t *packed) {
     text(in, node->name, 0, 63, 33);
-    node->op = between(in, 1, 15, 38);
+    node->op = between(in, 1, 16, 38);
     node->n_inputs = between(in, 1, 8, 39);
     for (size_t i = 0; i < node->n_inputs; i++)
         node->input[i] = between(in, 0, p->n_tensors - 1, 36);
@@ -343,8 +343,14 @@ static void read_node(struct in *in, const struct plain *p, struct plain_node *n
         node->high = finite_f32(in, 47);
         need(in, node->low <= node->high, 47);
     }
-    if (node->op == 1 || node->op == 2)
+    if (node->op == 16)
+        node->every_step = between(in, 0, 1, 15);
+    if (node->op == 1 || node->op == 2 || node->op == 16)
         read_matrix(in, node, packed);
+    if (node->op == 16) {
+        node->memory = room(in, 1, sizeof *node->memory);
+        read_matrix(in, node->memory, packed);
+    }
 }
 
 // Windows along an axis.
@@ -392,6 +398,18 @@ static void shape_conv(struct in *in, const struct plain_node *node, const struc
     need(in, node->cols == x->dim[0] / node->groups * node->kernel[0] * node->kernel[1], 50);
 }
 
+static void shape_lstm(struct in *in, const struct plain_node *node, const struct plain_tensor *x,
+                       struct plain_tensor *y) {
+    const struct plain_node *memory = node->memory;
+    need(in, x->rank == 2, 48);
+    need(in, node->cols == x->dim[1], 50);
+    need(in, node->rows == 4 * memory->cols && memory->rows == node->rows, 50);
+    need(in, memory->has_bias == 0, 50);
+    *y = (struct plain_tensor){.rank = 2, .dim = {x->dim[0], memory->cols}};
+    if (node->every_step == 0)
+        *y = (struct plain_tensor){.rank = 1, .dim = {memory->cols}};
+}
+
 static bool same_shape(const struct plain_tensor *a, const struct plain_tensor *b, size_t from) {
     if (a->rank != b->rank)
         return false;
@@ -425,6 +443,9 @@ static void shape_node(struct in *in, const struct plain *p, const struct plain_
     case 6:
     case 7:
         need(in, same_shape(x, &p->tensor[node->input[1]], 0), 48);
+        break;
+    case 16:
+        shape_lstm(in, node, x, y);
         break;
     case 8:
         for (size_t i = 1; i < node->n_inputs; i++) {
@@ -575,29 +596,35 @@ static void packed_node(struct in *in, struct plain_node *node, struct plain_nod
         node->bias[r] = (double)node->packed_bias[r];
 }
 
+// before: the packed matrix that came last; it becomes this one where it is packed.
+static void read_arrays(struct in *in, const uint8_t *file, struct plain_node *node,
+                        struct plain_node **before) {
+    if (node->encoding == 3) {
+        packed_node(in, node, *before);
+        *before = node;
+        return;
+    }
+    if (node->encoding == 0)
+        dense(in, file, node);
+    else
+        sparse(in, file, node);
+    if (node->has_bias == 0)
+        return;
+    const uint8_t *at = array(in, file, 4 * node->rows);
+    node->bias = room(in, node->rows, sizeof *node->bias);
+    for (uint64_t r = 0; r < node->rows; r++) {
+        node->bias[r] = f32_of(at + 4 * r);
+        need(in, !isnan(node->bias[r]), 59);
+    }
+}
+
 static void read_data(struct in *in, const uint8_t *file, struct plain *p) {
     struct plain_node *before = NULL;
     for (size_t i = 0; i < p->n_nodes; i++) {
-        struct plain_node *node = &p->node[i];
-        if (node->has_matrix == 0)
-            continue;
-        if (node->encoding == 3) {
-            packed_node(in, node, before);
-            before = node;
-            continue;
-        }
-        if (node->encoding == 0)
-            dense(in, file, node);
-        else
-            sparse(in, file, node);
-        if (node->has_bias == 0)
-            continue;
-        const uint8_t *at = array(in, file, 4 * node->rows);
-        node->bias = room(in, node->rows, sizeof *node->bias);
-        for (uint64_t r = 0; r < node->rows; r++) {
-            node->bias[r] = f32_of(at + 4 * r);
-            need(in, !isnan(node->bias[r]), 59);
-        }
+        if (p->node[i].has_matrix != 0)
+            read_arrays(in, file, &p->node[i], &before);
+        if (p->node[i].memory != NULL)
+            read_arrays(in, file, p->node[i].memory, &before);
     }
     need(in, in->left == 0, 57);
 }
@@ -668,15 +695,22 @@ struct plain *plain_read(const uint8_t *bytes, size_t len, int *rule) {
     return NULL;
 }
 
+static void free_matrix(struct plain_node *node) {
+    free(node->entry);
+    free(node->bias);
+    free(node->counts);
+    free(node->code);
+    free(node->packed_bias);
+}
+
 void plain_free(struct plain *p) {
     if (p == NULL)
         return;
     for (size_t i = 0; i < p->n_nodes; i++) {
-        free(p->node[i].entry);
-        free(p->node[i].bias);
-        free(p->node[i].counts);
-        free(p->node[i].code);
-        free(p->node[i].packed_bias);
+        if (p->node[i].memory != NULL)
+            free_matrix(p->node[i].memory);
+        free(p->node[i].memory);
+        free_matrix(&p->node[i]);
     }
     free(p->label);
     free(p->step);

@@ -27,6 +27,8 @@ struct plain_node {
     uint64_t *counts;          // (rows), entries
     int *code;                 // (rows, cols), -1: no entry
     float *packed_bias;        // (rows)
+    uint64_t every_step;
+    struct plain_node *memory; // lstm: the second matrix, as that of a node; NULL elsewhere
 };
 
 struct plain_tensor {

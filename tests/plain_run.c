@@ -83,6 +83,28 @@ static void global_pool(struct map in, const double *x, double *y) {
     }
 }
 
+static double sigmoid(double x) {
+    return 1 / (1 + exp(-x));
+}
+
+static void lstm(const struct plain_node *node, struct map in, const double *x, double *y) {
+    size_t n = (size_t)node->memory->cols;
+    double *a = calloc(10 * n, sizeof *a), *b = a + 4 * n, *c = a + 8 * n, *h = a + 9 * n;
+    if (a == NULL)
+        abort();
+    for (size_t t = 0; t < in.channels; t++) {
+        linear(node, x + t * in.height, a);
+        linear(node->memory, h, b);
+        for (size_t j = 0; j < n; j++) {
+            c[j] = sigmoid(a[n + j] + b[n + j]) * c[j] +
+                   sigmoid(a[j] + b[j]) * tanh(a[2 * n + j] + b[2 * n + j]);
+            h[j] = sigmoid(a[3 * n + j] + b[3 * n + j]) * tanh(c[j]);
+            y[(node->every_step != 0 ? t * n : 0) + j] = h[j];
+        }
+    }
+    free(a);
+}
+
 static void softmax(const double *x, size_t n, double *y) {
     double largest = -INFINITY, sum = 0;
     for (size_t i = 0; i < n; i++)
@@ -100,7 +122,7 @@ static double each(const struct plain_node *node, double x) {
     case 10:
         return fmin(fmax(x, node->low), node->high);
     case 11:
-        return 1 / (1 + exp(-x));
+        return sigmoid(x);
     case 12:
         return tanh(x);
     case 13:
@@ -138,6 +160,9 @@ static void run_node(const struct plain *p, const struct plain_node *node, doubl
         for (size_t k = 0; k < node->n_inputs; k++)
             for (size_t i = 0; i < plain_elements(&p->tensor[node->input[k]]); i++)
                 *y++ = value[node->input[k]][i];
+        break;
+    case 16:
+        lstm(node, map_of(in), x, y);
         break;
     case 14:
         softmax(x, n, y);

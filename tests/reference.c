@@ -31,8 +31,7 @@ static value sum_result(const struct sum *sum) {
     return (value){sum->value, sum->error + (sum->terms + 1) * epsilon * sum->magnitude + 1e-40};
 }
 
-static void linear(const struct tnm_node *node, const value *x, value *y) {
-    const struct tnm_matrix *m = &node->w[0];
+static void linear(const struct tnm_matrix *m, const value *x, value *y) {
     float *w = malloc((size_t)m->rows * m->cols * sizeof *w);
     tnm_matrix_to_dense(m, w);
     for (uint32_t r = 0; r < m->rows; r++) {
@@ -158,6 +157,46 @@ static value two(enum tnm_op op, value a, value b) {
     return (value){y, error + epsilon * (fabs(y) + error) + 1e-40};
 }
 
+// ---- Lstm ---------------------------------------------------------------------------------------
+
+// What gates.h promises of its sigmoid and tanh, and their slopes.
+static const double gate_error = 0x1p-21;
+
+static value sigmoid_gate(value a, value b) {
+    value x = two(TNM_OP_ADD, a, b);
+    return (value){1 / (1 + exp(-x.value)), x.error / 4 + gate_error};
+}
+
+static value tanh_gate(value x) {
+    return (value){tanh(x.value), x.error + gate_error};
+}
+
+static void lstm_step(const value *row, const value *memory, size_t n, value *cell, value *held) {
+    for (size_t i = 0; i < n; i++) {
+        value in = sigmoid_gate(row[i], memory[i]);
+        value forget = sigmoid_gate(row[n + i], memory[n + i]);
+        value fresh = tanh_gate(two(TNM_OP_ADD, row[2 * n + i], memory[2 * n + i]));
+        value show = sigmoid_gate(row[3 * n + i], memory[3 * n + i]);
+        cell[i] = two(TNM_OP_ADD, two(TNM_OP_MUL, forget, cell[i]), two(TNM_OP_MUL, in, fresh));
+        held[i] = two(TNM_OP_MUL, show, tanh_gate(cell[i]));
+    }
+}
+
+static void lstm(const struct tnm_node *node, const struct tnm_tensor *in, const value *x,
+                 value *y) {
+    size_t n = node->w[1].cols;
+    value *row = calloc(10 * n, sizeof *row), *memory = row + 4 * n, *cell = memory + 4 * n;
+    value *held = cell + n;
+    for (uint32_t t = 0; t < in->dim[0]; t++) {
+        linear(&node->w[0], x + (size_t)t * in->dim[1], row);
+        linear(&node->w[1], held, memory);
+        lstm_step(row, memory, n, cell, held);
+        for (size_t i = 0; i < n; i++)
+            y[(node->every_step ? t * n : 0) + i] = held[i];
+    }
+    free(row);
+}
+
 static void softmax(const value *x, size_t n, value *y) {
     double most = -INFINITY, error = 0, sum = 0;
     for (size_t i = 0; i < n; i++) {
@@ -186,11 +225,13 @@ static void run_node(const struct tnm_graph *graph, const struct tnm_node *node,
     value *y = tensor[node->output];
     size_t n = tnm_tensor_elements(&graph->tensor[node->output]);
     if (node->op == TNM_OP_LINEAR)
-        linear(node, x, y);
+        linear(&node->w[0], x, y);
     else if (node->op >= TNM_OP_CONV2D && node->op <= TNM_OP_GLOBAL_POOL)
         window(graph, node, x, y);
     else if (node->op == TNM_OP_CONCAT || node->op == TNM_OP_RESHAPE)
         concat(graph, node, tensor);
+    else if (node->op == TNM_OP_LSTM)
+        lstm(node, &graph->tensor[node->input[0]], x, y);
     else if (node->op == TNM_OP_SOFTMAX)
         softmax(x, n, y);
     else

@@ -75,9 +75,12 @@ static void same_node(const struct plain_node *want, const struct tnm_node *got)
     for (size_t i = 0; i < want->n_inputs; i++)
         ck_assert_uint_eq(want->input[i], got->input[i]);
     ck_assert_uint_eq(want->output, got->output);
-    ck_assert_uint_eq(want->has_matrix, got->n_weights);
+    ck_assert_uint_eq(want->has_matrix + (want->memory != NULL), got->n_weights);
     if (want->has_matrix != 0)
         same_matrix(want, &got->w[0]);
+    if (want->memory != NULL)
+        same_matrix(want->memory, &got->w[1]);
+    ck_assert_uint_eq(want->every_step, got->every_step);
     if (want->op >= TNM_OP_CONV2D && want->op <= TNM_OP_AVERAGE_POOL)
         same_window(want, &got->window);
     ck_assert_double_eq(want->low, got->clip.low);

@@ -162,7 +162,7 @@ static const struct {
     {output_is_input, TNM_EFORMAT, "input and output of the graph are both tensor 0"},
     {operation_zero, TNM_EUNSUPPORTED, "node 1 \"\": operation 0 is not known to this build"},
     {operation_99, TNM_EUNSUPPORTED, "node 1 \"\": operation 99 is not known to this build"},
-    {lstm, TNM_EUNSUPPORTED, "node 1 \"\": lstm is not supported by this build"},
+    {lstm, TNM_EFORMAT, "node 1 \"\": lstm: 0 weight matrices, not 2"},
     {two_inputs, TNM_EFORMAT, "node 1 \"\": relu: 2 inputs, not 1 to 1"},
     {input_beyond, TNM_EFORMAT, "relu: input 0 is tensor 6 of 6"},
     {input_later, TNM_EFORMAT, "relu: tensor 3 is read before it is written"},

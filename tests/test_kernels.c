@@ -49,6 +49,47 @@ START_TEST(environment_turns_features_off) {
 }
 END_TEST
 
+// ---- Gates
+// ---------------------------------------------------------------------------------------
+
+enum { PLACES = 43 }; // vectors and a rest
+
+// By hand, in double precision, from a cell of 0.75.
+static void lstm_by_hand(const float *row, double *cell, double *out) {
+    double gate[4];
+    for (int k = 0; k < 4; k++)
+        gate[k] = k == 2 ? tanh((double)row[k * PLACES]) : 1 / (1 + exp(-(double)row[k * PLACES]));
+    *cell = gate[1] * 0.75 + gate[0] * gate[2];
+    *out = gate[3] * tanh(*cell);
+}
+
+// Sums from -120 to 120, and around 0, half of each from the memory.
+START_TEST(gates_are_as_near_as_they_promise) {
+    struct tnm_kernels table[MAX_TABLES];
+    unsigned n = tables(table);
+    float sum[4 * PLACES], half[4 * PLACES], cell[2][PLACES], out[2][PLACES];
+    for (int i = 0; i < 4 * PLACES; i++) {
+        float x = (float)(i * 89 % (4 * PLACES) - 2 * PLACES) / (2 * PLACES);
+        sum[i] = _i == 0 ? 120 * x : _i == 1 ? 6 * x : 0x1p-10F * x;
+        half[i] = sum[i] / 2;
+    }
+    for (unsigned t = 0; t < 2 * n; t++) {
+        unsigned at = t == 0 ? 0 : 1;
+        for (int i = 0; i < PLACES; i++)
+            cell[at][i] = 0.75F;
+        table[t / 2].lstm(half, half, PLACES, cell[at], out[at]);
+        ck_assert_mem_eq(cell[0], cell[at], sizeof cell[0]);
+        ck_assert_mem_eq(out[0], out[at], sizeof out[0]);
+    }
+    for (int i = 0; i < PLACES; i++) {
+        double want_cell, want_out;
+        lstm_by_hand(sum + i, &want_cell, &want_out);
+        ck_assert_double_eq_tol((double)cell[0][i], want_cell, 0x1p-20);
+        ck_assert_double_eq_tol((double)out[0][i], want_out, 0x1p-20);
+    }
+}
+END_TEST
+
 // ---- Weights on guarded pages
 // --------------------------------------------------------------------
 
@@ -433,6 +474,7 @@ Suite *kernels_suite(void) {
     TCase *choice = tcase_create("choice");
     tcase_add_test(choice, flags_choose_the_table);
     tcase_add_test(choice, environment_turns_features_off);
+    tcase_add_loop_test(choice, gates_are_as_near_as_they_promise, 0, 3);
     suite_add_tcase(suite, choice);
     TCase *sums = tcase_create("sums");
     tcase_set_timeout(sums, 60);

@@ -298,6 +298,27 @@ START_TEST(a_file_without_self_test_passes_it) {
 }
 END_TEST
 
+START_TEST(the_two_matrices_of_an_lstm_are_two_layers) {
+    static const char *const name[] = {"lstm1.in", "lstm1.rec", "lstm2.in", "lstm2.rec", "fc"};
+    static const uint32_t shape[][2] = {{16, 3}, {16, 4}, {24, 4}, {24, 6}, {3, 6}};
+    struct tnm_model *model = sample_open(SAMPLE_LSTM);
+    struct tnm_summary summary;
+    struct tnm_layer layer;
+    tnm_model_summary(model, &summary);
+    ck_assert_uint_eq(summary.n_layers, 5);
+    for (uint32_t i = 0; i < 5; i++) {
+        ck_assert(tnm_model_layer(model, i, &layer));
+        ck_assert_str_eq(layer.name, name[i]);
+        ck_assert_uint_eq(layer.rows, shape[i][0]);
+        ck_assert_uint_eq(layer.cols, shape[i][1]);
+        ck_assert_ptr_nonnull(layer.kernel);
+        ck_assert_uint_gt(layer.bytes, 0);
+    }
+    ck_assert(!tnm_model_layer(model, 5, &layer));
+    tnm_model_close(model);
+}
+END_TEST
+
 Suite *model_suite(void) {
     Suite *suite = suite_create("model");
     TCase *tcase = tcase_create("files");
@@ -311,6 +332,7 @@ Suite *model_suite(void) {
     tcase_add_test(tcase, bytes_given_are_copied);
     tcase_add_test(tcase, a_file_beyond_the_limit_is_not_read);
     tcase_add_loop_test(tcase, no_model_holds_more_than_the_limit, 0, SAMPLE_KINDS);
+    tcase_add_test(tcase, the_two_matrices_of_an_lstm_are_two_layers);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("description");
     tcase_add_test(tcase, a_model_describes_itself);

@@ -176,22 +176,22 @@ START_TEST(kernels_are_chosen_by_shape_and_density) {
     struct tnm_graph graph;
     nets_mlp(&graph, &some, &r);
     struct tnm_plan *plan = plan_of(&graph);
-    ck_assert_str_eq(tnm_plan_kernel(plan, 1), "scatter");
-    ck_assert_str_eq(tnm_plan_kernel(plan, 3), "gather");
-    ck_assert_ptr_null(tnm_plan_kernel(plan, 2));
-    ck_assert_ptr_null(tnm_plan_kernel(plan, 99));
+    ck_assert_str_eq(tnm_plan_kernel(plan, 1, 0), "scatter");
+    ck_assert_str_eq(tnm_plan_kernel(plan, 3, 0), "gather");
+    ck_assert_ptr_null(tnm_plan_kernel(plan, 2, 0));
+    ck_assert_ptr_null(tnm_plan_kernel(plan, 99, 0));
     tnm_plan_free(plan);
     tnm_graph_free(&graph);
     nets_mlp(&graph, &full, &r);
     plan = plan_of(&graph);
-    ck_assert_str_eq(tnm_plan_kernel(plan, 1), "dense");
-    ck_assert_ptr_eq(plan->layout[1].dense.w, graph.node[1].w[0].dense32); // in place
+    ck_assert_str_eq(tnm_plan_kernel(plan, 1, 0), "dense");
+    ck_assert_ptr_eq(plan->layout[TNM_MAX_WEIGHTS].dense.w, graph.node[1].w[0].dense32); // in place
     ck_assert_uint_lt(tnm_plan_bytes(plan), 16384);
     tnm_plan_free(plan);
     tnm_graph_free(&graph);
     nets_mlp(&graph, &holes, &r);
     plan = plan_of(&graph);
-    ck_assert_str_eq(tnm_plan_kernel(plan, 1), "scatter");
+    ck_assert_str_eq(tnm_plan_kernel(plan, 1, 0), "scatter");
     tnm_plan_free(plan);
     tnm_graph_free(&graph);
 }

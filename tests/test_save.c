@@ -202,7 +202,7 @@ static const struct {
     {verb, "META: provenance: step 0: verb \"Train\" is not of"},
     {tolerance, "SELFTEST: tolerance is not finite"},
     {shape, "node 0 \"fc\""},
-    {operation, "lstm is not supported by this build"},
+    {operation, "lstm: 1 weight matrices, not 2"},
     {no_codebook, "node 0 \"fc\": codebook: there are none"},
     {column, "node 0 \"fc\": column indices: row 0 has 4, not below 4"},
 };

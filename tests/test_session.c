@@ -117,6 +117,25 @@ START_TEST(wide_linear_agrees) {
 }
 END_TEST
 
+START_TEST(lstm_of_any_size_agrees) {
+    struct randomness r;
+    random_start(&r, 800 + (uint64_t)_i);
+    uint32_t dim[2] = {random_between(&r, 1, 6), random_between(&r, 1, 30)};
+    struct running run;
+    nets_begin(&run.graph, 3, 2, dim);
+    uint32_t last =
+        nets_lstm(&run.graph, 0, random_between(&r, 1, 20), _i % 2 == 0, &forms[_i % N_FORMS], &r);
+    if (_i % 2 == 0)
+        last = nets_lstm(&run.graph, last, random_between(&r, 1, 9), _i % 4 == 0,
+                         &forms[(_i + 4) % N_FORMS], &r);
+    if (_i % 3 == 0)
+        nets_clip(&run.graph, last, -0.125F, 0.25F); // done by the lstm, which carries on without
+    open_on(&run, random_between(&r, 1, 70));
+    check_running(&run, random_between(&r, 1, 70), &r, "lstm");
+    close_all(&run);
+}
+END_TEST
+
 static struct tnm_window random_window(struct randomness *r, uint32_t groups) {
     struct tnm_window w = {.groups = groups};
     for (unsigned axis = 0; axis < 2; axis++) {
@@ -405,6 +424,7 @@ Suite *session_suite(void) {
     tcase_add_loop_test(nets, mlp_agrees_with_double_precision, 0, N_FORMS);
     tcase_add_loop_test(nets, linear_of_any_shape_agrees, 0, 60);
     tcase_add_loop_test(nets, wide_linear_agrees, 0, 5);
+    tcase_add_loop_test(nets, lstm_of_any_size_agrees, 0, 18);
     tcase_add_loop_test(nets, conv_of_any_window_agrees, 0, 90);
     tcase_add_loop_test(nets, pool_of_any_window_agrees, 0, 60);
     suite_add_tcase(suite, nets);

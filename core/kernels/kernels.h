@@ -144,6 +144,11 @@ struct tnm_kernels {
     // Many inputs: y (rows, lanes) from x (cols, lanes); lanes is 4, 8, 16 or 32.
     void (*dense_many)(const struct tnm_dense *w, const float *x, size_t lanes, float *y,
                        struct tnm_clamp to);
+
+    // What an lstm does to n places of its memory, those of all lanes: row and memory (4, n) are
+    // what the two matrices give to its gates, in, forget, fresh, show. cell (n) is carried on,
+    // out (n) is what it shows. Bounds of the functions in it: gates.h.
+    void (*lstm)(const float *row, const float *memory, size_t n, float *cell, float *out);
 };
 
 // Features of the processor that a table may need.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // The NEON variants, written once: for ARM, and through SIMDe for x86-64, there once more with
 // AVX2. Multiply and add stay apart: see kernels.h.
+#include "core/kernels/gates.h"
 #include "core/kernels/kernels.h"
 
 #if defined(__ARM_NEON) || defined(__x86_64__)
@@ -362,6 +363,11 @@ static void dense_many(const struct tnm_dense *w, const float *x, size_t lanes, 
         dense_lanes(w, x + l, lanes, 2, y + l, to);
 }
 
+// The same loop as the reference's, in this file's vectors.
+static void lstm(const float *row, const float *memory, size_t n, float *cell, float *out) {
+    gates_lstm(row, memory, n, cell, out);
+}
+
 #if defined(TNM_AVX2)
 void tnm_kernels_neon_avx2(struct tnm_kernels *table) {
 #else
@@ -374,6 +380,7 @@ void tnm_kernels_neon(struct tnm_kernels *table) {
     table->dense = dense;
     table->rows_many = rows_many;
     table->dense_many = dense_many;
+    table->lstm = lstm;
 }
 
 #endif

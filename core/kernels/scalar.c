@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // The reference: what every variant computes, written to be read.
+#include "core/kernels/gates.h"
 #include "core/kernels/kernels.h"
 
 // The element of x and the weight of entry k of row i in a group whose records start at record.
@@ -97,6 +98,10 @@ static void dense_many(const struct tnm_dense *w, const float *x, size_t lanes, 
         }
 }
 
+static void lstm(const float *row, const float *memory, size_t n, float *cell, float *out) {
+    gates_lstm(row, memory, n, cell, out);
+}
+
 void tnm_kernels_scalar(struct tnm_kernels *table) {
     *table = (struct tnm_kernels){.name = "scalar",
                                   .gather = gather,
@@ -104,5 +109,6 @@ void tnm_kernels_scalar(struct tnm_kernels *table) {
                                   .scatter = scatter,
                                   .dense = dense,
                                   .rows_many = rows_many,
-                                  .dense_many = dense_many};
+                                  .dense_many = dense_many,
+                                  .lstm = lstm};
 }
