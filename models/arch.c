@@ -22,6 +22,7 @@ static const struct {
     const char *name, *words;
 } known[] = {
     {"lenet5", "conv 20 5x5 pool relu conv 50 5x5 pool relu fc 500 relu fc 10"},
+    {"lstm-128", "lstm 128 fc 10"},
 };
 
 // A graph that grows at its end. Everything is one chain: node i writes tensor i + 1.
@@ -112,7 +113,7 @@ static bool parse_sizes(const char *arch, uint32_t size[MAX_SIZES], uint32_t *n,
         if (v < 1 || v > MAX_SIZE || (*end != '-' && *end != 0))
             return tnm_fail(err, TNM_EINPUT,
                             "architecture \"%.64s\" is not layer sizes from 1 to %d joined by '-' "
-                            "(784-300-100-10), a name (lenet5) or a description in words "
+                            "(784-300-100-10), a name (lenet5, lstm-128) or a description in words "
                             "(conv 8 3x3 relu pool fc 10)",
                             arch, MAX_SIZE);
         if (*n == MAX_SIZES)
@@ -238,6 +239,27 @@ static bool add_pool(struct builder *b, enum tnm_op op, const char *name) {
     return finish(b, node);
 }
 
+// Rows of all channels one after another.
+static void read_by_rows(struct builder *b) {
+    struct tnm_tensor in = *last_of(b);
+    if (in.rank == 3)
+        append_reshape(b, "rows", 2, in.dim[0] * in.dim[1], in.dim[2]);
+    else if (in.rank == 1)
+        append_reshape(b, "rows", 2, 1, in.dim[0]);
+}
+
+static bool add_lstm(struct builder *b) {
+    uint32_t size;
+    if (!take_number(b, &size, "the size of the memory"))
+        return false;
+    read_by_rows(b);
+    uint64_t width = last_of(b)->dim[1];
+    struct tnm_node *node = append(b, TNM_OP_LSTM, "lstm");
+    node->every_step = take_word(b, "all");
+    return set_matrix(b, node, 4 * (uint64_t)size, width) &&
+           set_matrix(b, node, 4 * (uint64_t)size, size) && finish(b, node);
+}
+
 static bool add_next(struct builder *b) {
     uint32_t rows = 0;
     if (take_word(b, "conv"))
@@ -252,8 +274,10 @@ static bool add_next(struct builder *b) {
         return add_relu(b);
     if (take_word(b, "fc"))
         return take_number(b, &rows, "the number of outputs") && add_linear(b, rows);
-    return tnm_fail(b->err, TNM_EINPUT, "\"%s\" is not conv, pool, average, global, relu or fc",
-                    b->word);
+    if (take_word(b, "lstm"))
+        return add_lstm(b);
+    return tnm_fail(b->err, TNM_EINPUT,
+                    "\"%s\" is not conv, pool, average, global, relu, fc or lstm", b->word);
 }
 
 static bool build_words(struct builder *b, const char *words) {
@@ -262,10 +286,11 @@ static bool build_words(struct builder *b, const char *words) {
     while (b->word[0] != 0)
         if (!add_next(b))
             return tnm_fail_in(b->err, "architecture: operation %u", b->graph->n_nodes + 1);
-    return last_of(b)->rank == 1 || tnm_fail(b->err, TNM_EINPUT,
-                                             "architecture: the last operation gives %u planes; "
-                                             "global or fc makes outputs of them",
-                                             last_of(b)->dim[0]);
+    return last_of(b)->rank == 1 ||
+           tnm_fail(b->err, TNM_EINPUT,
+                    "architecture: the last operation gives %u planes or rows; "
+                    "global or fc makes outputs of them",
+                    last_of(b)->dim[0]);
 }
 
 // ---- All ---------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 // The shape of a network from a description in words, as --arch takes it:
 //
 //     784-300-100-10                       layer sizes, the inputs first; relu between
-//     lenet5                               by name
+//     lenet5  lstm-128                     by name
 //     conv 8 3x3 relu pool fc 32 relu fc 10    one operation after another:
 //
 //     conv N KxK      N channels by windows of K x K; more words may follow, in any order:
@@ -11,8 +11,10 @@
 //     P average [KxK]   the mean of a window, likewise global          the mean of each channel
 //     relu
 //     fc N            N outputs, each from all that is there
+//     lstm N [all]    a memory of N that reads rows from first to last; out comes what it holds
+//                     after the last row, or with "all" after each
 //
-// fc flattens what it reads. The first input is the picture, in
+// fc flattens what it reads, lstm reads a picture row by row. The first input is the picture, in
 // (channels, height, width).
 #ifndef ARCH_H
 #define ARCH_H

@@ -14,7 +14,7 @@
 
 static const struct cli_option options[] = {
     {"arch", 0, CLI_TEXT, LEARN_AT(arch), "A", CLI_MUST, 0, 0,
-     "784-300-100-10, lenet5, or \"conv 8 3x3 relu pool fc 10\""},
+     "784-300-100-10, lenet5, lstm-128, or \"conv 8 3x3 relu pool fc 10\""},
     {"recipe", 0, CLI_CHOICE, LEARN_AT(recipe), "ink|fit|cover", "ink", 0, 0,
      "how a picture becomes an input: find the mark on it, pad, or cut"},
     {"size", 0, CLI_TEXT, LEARN_AT(size), "WxH[xC]", NULL, 0, 0,
@@ -29,13 +29,14 @@ static const struct cli_command command = {
     "Of the training images 5,000 (or a tenth) are held out; accuracy on them is shown after each\n"
     "epoch and is what to choose by. The test set, if there is one, is measured once at the end.\n"
     "The file is written when all is done; interrupted before, nothing changes.\n\n"
-    "A is layer sizes, inputs first, relu between (784-300-100-10); a name: lenet5; or\n"
+    "A is layer sizes, inputs first, relu between (784-300-100-10); a name: lenet5, lstm-128; or\n"
     "words, one operation after another:\n"
     "  conv N KxK [stride S] [pad P] [dilation D] [groups G]   N channels, windows of K x K\n"
     "  pool | average [KxK] [stride S] [pad P]   largest or mean of a window, 2x2 unless told\n"
     "  global     the mean of each channel\n"
     "  relu\n"
-    "  fc N       N outputs, each from all that is there",
+    "  fc N       N outputs, each from all that is there\n"
+    "  lstm N [all]   reads rows from first to last; what it holds at the end, or after each",
     options,
     sizeof options / sizeof *options,
     0,

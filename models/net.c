@@ -70,17 +70,23 @@ bool net_build(struct net *net, const char *arch, const struct tnm_recipe *recip
     return false;
 }
 
+// An lstm's sums of two products have the variance of one drawn so; a forget gate that begins open
+// lets gradients through (Jozefowicz et al. 2015, "An empirical exploration of recurrent network
+// architectures").
+static void draw(struct net_layer *layer, bool lstm, struct rng *rng) {
+    double deviation = sqrt((lstm ? 1.0 : 2.0) / layer->cols);
+    for (size_t i = 0; i < layer_size(layer); i++)
+        layer->w[i] = (float)(deviation * rng_normal(rng));
+    for (uint32_t r = 0; r < layer->rows; r++)
+        layer->bias[r] = lstm && layer->matrix == 0 && r / (layer->rows / 4) == 1 ? 1 : 0;
+    memset(layer->keep, 1, layer_size(layer));
+}
+
 void net_initialise(struct net *net, uint64_t seed) {
     for (uint32_t l = 0; l < net->n_layers; l++) {
-        struct net_layer *layer = &net->layer[l];
-        size_t n = layer_size(layer);
-        double deviation = sqrt(2.0 / layer->cols);
         struct rng rng;
         rng_seed(&rng, seed, l);
-        for (size_t i = 0; i < n; i++)
-            layer->w[i] = (float)(deviation * rng_normal(&rng));
-        memset(layer->bias, 0, layer->rows * sizeof *layer->bias);
-        memset(layer->keep, 1, n);
+        draw(&net->layer[l], net->graph.node[net->layer[l].node].op == TNM_OP_LSTM, &rng);
     }
 }
 

@@ -41,7 +41,8 @@ struct net {
 bool net_build(struct net *net, const char *arch, const struct tnm_recipe *recipe,
                struct tnm_error *err) TNM_MUST_CHECK;
 
-// He normal weights (He et al. 2015, eq. 10), biases 0, everything kept.
+// He normal weights (He et al. 2015, eq. 10), biases 0, everything kept. An lstm has half the
+// variance, and a bias of 1 at its forget gate.
 void net_initialise(struct net *net, uint64_t seed);
 
 // Reads a file; *digest, if not NULL, gets the file's SHA-256 for the next step's parent.

@@ -3,6 +3,7 @@
 #include "models/ops.h"
 
 #include "models/gemm.h"
+#include "models/ops_lstm.h"
 #include "models/ops_window.h"
 
 #include <string.h>
@@ -89,7 +90,7 @@ static const struct train_op train_reshape = {.op = TNM_OP_RESHAPE, .view = true
 
 static const struct train_op *const table[] = {
     &train_linear,      &train_conv2d, &train_max_pool, &train_average_pool,
-    &train_global_pool, &train_relu,   &train_reshape,
+    &train_global_pool, &train_relu,   &train_reshape,  &train_lstm,
 };
 
 const struct train_op *train_op_find(enum tnm_op op) {

@@ -30,9 +30,9 @@ struct op_call {
 struct train_op {
     enum tnm_op op;
     bool view; // out is in, seen in another shape
-    // NULL: none. For each input; and whatever their number, between calls not kept.
+    // NULL: none. For each input; and for n of them, between calls not kept.
     size_t (*kept_bytes)(const struct tnm_graph *graph, const struct tnm_node *node);
-    size_t (*work_floats)(const struct tnm_graph *graph, const struct tnm_node *node);
+    size_t (*work_floats)(const struct tnm_graph *graph, const struct tnm_node *node, size_t n);
     void (*forward)(const struct op_call *call);
     void (*backward)(const struct op_call *call);
 };

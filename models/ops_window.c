@@ -119,7 +119,8 @@ static struct part part_of(const struct op_call *call, uint32_t i, uint32_t grou
     return p;
 }
 
-static size_t column_floats(const struct tnm_graph *g, const struct tnm_node *node) {
+static size_t column_floats(const struct tnm_graph *g, const struct tnm_node *node, size_t n) {
+    (void)n; // one picture after another
     const struct tnm_tensor *out = output_of(g, node);
     return (size_t)node->w[0].cols * out->dim[1] * out->dim[2];
 }

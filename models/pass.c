@@ -50,11 +50,11 @@ static void lay_out_tensor(struct pass *pass, struct pieces *p, uint32_t t, bool
     pass->gradient[t] = view != NULL ? pass->gradient[view->input[0]] : gradient;
 }
 
-static size_t most_work(const struct tnm_graph *g) {
+static size_t most_work(const struct tnm_graph *g, size_t n_inputs) {
     size_t most = 0;
     for (uint32_t i = 0; i < g->n_nodes; i++) {
         const struct train_op *op = train_op_find(g->node[i].op);
-        size_t n = op->work_floats != NULL ? op->work_floats(g, &g->node[i]) : 0;
+        size_t n = op->work_floats != NULL ? op->work_floats(g, &g->node[i], n_inputs) : 0;
         most = n > most ? n : most;
     }
     return most;
@@ -67,7 +67,7 @@ static void lay_out(struct pass *pass, struct pieces *p, bool backward) {
     pass->kept = take(p, g->n_nodes * sizeof *pass->kept);
     pass->at = take(p, pass->net->n_layers * sizeof *pass->at);
     pass->scratch = take(p, GEMM_SCRATCH * sizeof *pass->scratch);
-    pass->work = take(p, most_work(g) * sizeof *pass->work);
+    pass->work = take(p, most_work(g, pass->room) * sizeof *pass->work);
     pass->d_param = take(p, backward ? pass_parameters(pass->net) * sizeof *pass->d_param : 0);
     lay_out_tensor(pass, p, g->input, backward);
     for (uint32_t i = 0; i < g->n_nodes; i++) {

@@ -28,6 +28,10 @@ static const char *const shapes[] = {
     "conv 2 3x3 average 3x2 stride 1x2 pad 1 relu fc 3",
     "global",
     "conv 4 3x3 relu global",
+    "lstm 3",
+    "lstm 2 all fc 3",
+    "conv 2 4x3 relu lstm 4 all lstm 3 relu fc 3",
+    "fc 5 lstm 3",
 };
 
 static struct tnm_recipe recipe(void) {
@@ -158,7 +162,7 @@ static const struct {
     const char *arch, *words;
 } wrong[] = {
     {"conv 8 3x3 relu pol fc 10", "operation 3: \"pol\" is not conv, pool"},
-    {"conv 8 3x3 relu", "gives 8 planes; global or fc makes outputs of them"},
+    {"conv 8 3x3 relu", "gives 8 planes or rows; global or fc makes outputs of them"},
     {"conv x 3x3 fc 2", "\"x\" where the number of channels must follow, 1 to 65536"},
     {"conv 0 3x3 fc 2", "\"0\" where the number of channels"},
     {"conv 2x2 3x3 fc 2", "\"2x2\" where the number of channels"},
@@ -175,6 +179,9 @@ static const struct {
     {"fc 65537 relu", "\"65537\" where the number of outputs"},
     {"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz fc 2", "is not conv"},
     {"lenet5", "no window of 5"},
+    {"lstm all", "\"all\" where the size of the memory must follow"},
+    {"lstm 3 all", "makes outputs"},
+    {"lstm 3 pool", "rank 1, not 3"},
 };
 
 START_TEST(other_descriptions_are_refused) {
