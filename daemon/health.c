@@ -2,16 +2,6 @@
 // GET /healthz and /readyz.
 #include "daemon/handlers.h"
 
-static void write_health(struct reply *reply, bool ready, const char *reason) {
-    json_out_text(&reply->body, "{\"live\":true,\"ready\":");
-    json_out_bool(&reply->body, ready);
-    if (reason != NULL) {
-        json_out_text(&reply->body, ",\"reason\":");
-        json_out_string(&reply->body, reason);
-    }
-    json_out_text(&reply->body, "}\n");
-}
-
 // Why no request should come here now; NULL if it may.
 static const char *find_reason(struct api *api) {
     if (atomic_load(&api->draining))
@@ -23,19 +13,26 @@ static const char *find_reason(struct api *api) {
     return NULL;
 }
 
+static void write_health(struct reply *reply, bool ready) {
+    json_out_text(&reply->body, "{\"live\":true,\"ready\":");
+    json_out_bool(&reply->body, ready);
+    json_out_text(&reply->body, "}\n");
+}
+
 void handle_healthz(struct api *api, const struct request *request, struct scratch *scratch,
                     struct reply *reply) {
     (void)request, (void)scratch;
-    write_health(reply, find_reason(api) == NULL, NULL);
+    write_health(reply, find_reason(api) == NULL);
 }
 
 void handle_readyz(struct api *api, const struct request *request, struct scratch *scratch,
                    struct reply *reply) {
-    (void)request, (void)scratch;
+    (void)scratch;
     const char *reason = find_reason(api);
-    if (reason != NULL) {
-        reply->status = 503;
-        reply_header(reply, "Retry-After", "1");
-    }
-    write_health(reply, reason == NULL, reason);
+    if (reason == NULL)
+        write_health(reply, true);
+    else
+        reply_error(reply, request, 503, reason, "not ready: %s",
+                    strcmp(reason, "draining") == 0 ? "the daemon is stopping"
+                                                    : "no model is in service");
 }

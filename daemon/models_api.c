@@ -203,6 +203,8 @@ void handle_activate(struct api *api, const struct request *request, struct scra
         refuse_unknown(request, reply);
     else if (err.code == TNM_ENOMEM)
         reply_error(reply, request, 503, "overloaded", "%s", err.text);
+    else if (err.code == TNM_ELIMIT)
+        reply_error(reply, request, 409, "limit_reached", "%s", err.text);
     else
         reply_error(reply, request, 422,
                     err.code == TNM_ESELFTEST ? "selftest_failed" : "model_invalid", "%s",

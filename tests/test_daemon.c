@@ -738,11 +738,7 @@ START_TEST(without_a_model_it_is_alive_and_not_ready) {
     ck_assert_int_eq(answer.status, 200);
     answer_free(&answer);
     ck_assert(request_once(empty.port, "GET", "/readyz", NULL, NULL, NULL, 0, &answer));
-    ck_assert_int_eq(answer.status, 503);
-    ck_assert_msg(strstr(answer.body, "{\"live\":true,\"ready\":false,\"reason\":\"no_model\"}") !=
-                      NULL,
-                  "%s", answer.body);
-    answer_free(&answer);
+    served_expect_error(&answer, 503, "no_model");
     ck_assert(request_once(empty.port, "POST", "/classify", NULL, NULL, "hello", 5, &answer));
     served_expect_error(&answer, 503, "no_model");
     ck_assert(request_once(empty.port, "GET", "/models", NULL, NULL, NULL, 0, &answer));
