@@ -250,7 +250,7 @@ static void make_dense(struct net *net) {
 
 static bool open_job(struct job *job, const char *path, struct tnm_error *err) {
     if ((job->sparse = tnm_model_open(path, err)) == NULL)
-        return tnm_fail_in(err, "%s", path);
+        return false;
     if (!net_open(&job->net, path, NULL, err))
         return false;
     make_dense(&job->net);

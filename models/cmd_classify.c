@@ -207,7 +207,9 @@ static bool classify(struct run *r, const char *path) {
 static bool open_run(struct run *r, const char *path, struct tnm_error *err) {
     struct tnm_model *model = tnm_model_open(path, err);
     r->model = model;
-    if (model == NULL || (r->session = tnm_session_open(model, 1, err)) == NULL)
+    if (model == NULL)
+        return false;
+    if ((r->session = tnm_session_open(model, 1, err)) == NULL)
         return tnm_fail_in(err, "%s", path);
     size_t inputs = tnm_model_inputs(model), outputs = tnm_model_outputs(model);
     r->pixels = malloc(inputs);

@@ -137,7 +137,8 @@ static json_t *model_json(const char *file, const struct tnm_model *model, const
 static bool eval_one(const struct settings *s, const char *file, struct measure *m,
                      const struct measure *first, json_t *list, struct tnm_error *err) {
     struct tnm_model *model = tnm_model_open(file, err);
-    bool ok = model != NULL && evaluate(m, s, model, err);
+    const bool was_opened = model != NULL;
+    bool ok = was_opened && evaluate(m, s, model, err);
     if (ok && m->images != first->images)
         ok = tnm_fail(err, TNM_EINPUT, "%u images, the first model had %u", m->images,
                       first->images);
@@ -148,7 +149,7 @@ static bool eval_one(const struct settings *s, const char *file, struct measure 
     if (ok && !s->json && !s->brief)
         print_confusion(model, m);
     tnm_model_close(model);
-    return ok || tnm_fail_in(err, "%s", file);
+    return ok || (was_opened && tnm_fail_in(err, "%s", file)); // what cannot be opened is named
 }
 
 int cmd_eval(int argc, char **argv) {

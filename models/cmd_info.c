@@ -203,10 +203,8 @@ int cmd_info(int argc, char **argv) {
     if (code != CLI_GO)
         return code;
     struct tnm_model *model = tnm_model_open(files.item[0], &err);
-    if (model == NULL) {
-        tnm_fail_in(&err, "%s", files.item[0]);
-        return cli_fail(&err);
-    }
+    if (model == NULL)
+        return cli_fail(&err); // which names the file
     if (s.json) {
         code = cli_print_json(describe_model(model));
     } else {

@@ -41,7 +41,7 @@ static bool verify(const char *file, json_t *list) {
     if (list != NULL)
         json_array_append_new(list, verdict(file, model, ok ? NULL : &err));
     else if (!ok)
-        printf("%s: %s\n", file, err.text);
+        printf("%s%s%s\n", model != NULL ? file : "", model != NULL ? ": " : "", err.text);
     else
         printf("%s: ok, %zu bytes, self-test of %u inputs passed\n", file, model->len,
                model->meta.self_test.n_cases);

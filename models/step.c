@@ -38,7 +38,7 @@ bool step_open(struct step *step, struct net *net, const char *path, struct tnm_
         return false;
     struct tnm_model *model = tnm_model_open(path, err);
     if (model == NULL)
-        return tnm_fail_in(err, "%s", path);
+        return false;
     step->input_bytes = model->len;
     tnm_model_close(model);
     if (!net_open(net, path, step->parent, err) || !step_name(step, net, err))
@@ -82,8 +82,7 @@ static bool add_provenance(const struct step *step, struct net *net, struct tnm_
 
 // net_save runs the images of the self-test anew.
 static bool save(const struct step *step, struct net *net, struct tnm_error *err) {
-    return net_save(net, step->output, net->meta.self_test.x, net->meta.self_test.n_cases, err) ||
-           tnm_fail_in(err, "%s", step->output);
+    return net_save(net, step->output, net->meta.self_test.x, net->meta.self_test.n_cases, err);
 }
 
 static json_t *document(const struct step *step, const struct tnm_model *model, json_t *details) {

@@ -190,6 +190,9 @@ START_TEST(failure_exits_1_with_one_line) {
     ck_assert_msg(run.code == 1, "exit %d of: %s", run.code, words);
     ck_assert_int_eq(strncmp(run.err, "tnm: ", 5), 0);
     ck_assert_ptr_eq(strchr(run.err, '\n'), run.err + strlen(run.err) - 1);
+    const char *first = run.err + 5, *second = strstr(first, ": "); // a file is named once
+    size_t len = second != NULL ? (size_t)(second + 2 - first) : 0;
+    ck_assert_msg(len == 0 || strncmp(first, first + len, len) != 0, "%s", run.err);
     tool_free(&run);
 }
 END_TEST
