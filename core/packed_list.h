@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // Whole numbers and lists of floats through the arithmetic coder: codebooks and biases. A list is
-// stored as whole multiples of a step, as f16 or as f32, the first of these that loses nothing.
+// stored as whole multiples of a step, as f16 or as f32, the first of these that loses nothing. A
+// value of -0 is no multiple: who rounds values to multiples adds 0 to them, which makes it 0.
 #ifndef TNM_PACKED_LIST_H
 #define TNM_PACKED_LIST_H
 
