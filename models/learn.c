@@ -121,7 +121,7 @@ bool learn_open(struct learn *learn, const struct learn_settings *s, const struc
 
 bool learn_epochs(struct learn *learn, struct net *net, const struct dataset *data,
                   struct tnm_error *err) {
-    return train_run(net, data, &learn->options, tell, learn->epochs, NULL, err);
+    return train_run(net, data, &learn->options, tell, learn->epochs, &learn->last, err);
 }
 
 void learn_close(struct learn *learn) {

@@ -82,6 +82,7 @@ void learn_defaults(struct learn_settings *s);
 // Training as the settings say, once or several times with the same pool and teachers.
 struct learn {
     struct train_options options; // may be changed between runs
+    struct train_report last;     // of the last run
     struct json_t *epochs;        // array, one object for each epoch of all runs, owned
     struct augment augment;
     struct pool pool;

@@ -19,6 +19,7 @@ static const struct {
     {"share", cmd_share, "let the weights of a layer share a few values"},
     {"pack", cmd_pack, "write a file in as few bytes as possible"},
     {"unpack", cmd_unpack, "write it to be used in place again"},
+    {"squeeze", cmd_squeeze, "all of these, to the best file under a byte budget"},
     {"eval", cmd_eval, "count right answers, compare models"},
     {"info", cmd_info, "tell what a file holds"},
     {"verify", cmd_verify, "check files by every rule"},

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+// tnm squeeze: from data to the most accurate file under a byte budget.
+#include "models/commands.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/error.h"
+#include "models/learn.h"
+#include "models/share.h"
+#include "models/squeeze.h"
+#include "models/step.h"
+
+struct settings {
+    struct learn_settings learn; // first, where its options look for it
+    const char *from, *folder;
+    uint64_t budget;
+    uint32_t bits;
+    double effort;
+};
+
+#define AT(field) offsetof(struct settings, field)
+
+static const struct cli_option options[] = {
+    {"arch", 0, CLI_TEXT, LEARN_AT(arch), "A", NULL, 0, 0, "the network's shape (tnm train)"},
+    {"from", 0, CLI_PATH, AT(from), "M.tnm", NULL, 0, 0, "begin with this trained network instead"},
+    {"budget", 0, CLI_BIG, AT(budget), "BYTES", CLI_MUST, 1, 1e12, "the file's largest size"},
+    {"bits", 0, CLI_COUNT, AT(bits), "B", NULL, 1, SHARE_MAX_BITS,
+     "at most 2^B different weights in a layer [4]"},
+    {"effort", 0, CLI_REAL, AT(effort), "X", NULL, 0.001, 100,
+     "factor of all epochs; 1 trains for 150 to 250 of them [1]"},
+    {"batch", 0, CLI_COUNT, LEARN_AT(batch), "N", NULL, 1, 65536, "images in a step [128]"},
+    LEARN_TEACHER_OPTIONS,
+    {"work", 0, CLI_PATH, AT(folder), "DIR", NULL, 0, 0,
+     "keep each stage's network there; stages that are there are not run again"},
+    CLI_DATA(LEARN_AT(data), CLI_MUST),
+    CLI_OUTPUT(LEARN_AT(output)),
+    CLI_THREADS(LEARN_AT(threads)),
+    CLI_SEED(LEARN_AT(seed)),
+    CLI_LOG(LEARN_AT(log)),
+    CLI_JSON(LEARN_AT(json)),
+};
+
+static const struct cli_command command = {
+    "squeeze",
+    "(--arch A | --from M.tnm) --data DIR --budget BYTES -o T.tnm",
+    "Makes the most accurate file of at most so many bytes, from data, in one go.\n\n"
+    "Trains; then prunes in levels, bit by bit while training, by |w| v^(1/4); shares the weights "
+    "of\n"
+    "each layer and trains the shared values; rounds them and the biases; and removes what does "
+    "not\n"
+    "fit. How many weights there is room for is found by trial before each level. Images come "
+    "from\n"
+    "a pool of copies (--weak 11 --strong 12 unless told), and from teachers if there are any.\n"
+    "Run again with the same --work after an interruption, it goes on where it was.",
+    options,
+    sizeof options / sizeof *options,
+    0,
+    0};
+
+enum {
+    STEP_BYTES = 160 // kept for this step in the file's provenance, beside its parameters
+};
+
+static bool open_net(const struct settings *s, struct step *step, struct net *net,
+                     struct dataset *data, struct tnm_error *err) {
+    if (s->from != NULL)
+        return step_open(step, net, s->from, err) &&
+               step_data(data, s->learn.data, net, true, true, err);
+    struct tnm_recipe recipe = {.fit = TNM_FIT_INK};
+    step->started = cli_seconds();
+    return step_name(step, NULL, err) &&
+           dataset_open(data, s->learn.data, &recipe, true, true, err) &&
+           learn_new(&s->learn, net, data, 0, err) && step_name(step, net, err);
+}
+
+static bool check_size(const char *path, uint64_t budget, struct tnm_error *err) {
+    struct stat file;
+    if (stat(path, &file) != 0)
+        return tnm_fail_errno(err, errno, "%s", path);
+    return (uint64_t)file.st_size <= budget ||
+           tnm_fail(err, TNM_ELIMIT, "%s: %lld bytes, more than the budget", path,
+                    (long long)file.st_size);
+}
+
+static bool run(const struct settings *s, struct step *step, struct net *net, struct dataset *data,
+                struct tnm_error *err) {
+    struct learn learn = {0};
+    uint64_t reserve = STEP_BYTES + strlen(step->parameters);
+    if (s->budget <= reserve)
+        return tnm_fail(err, TNM_EINPUT, "a budget of %llu bytes is too small for any file",
+                        (unsigned long long)s->budget);
+    struct squeeze squeeze = {.net = net,
+                              .data = data,
+                              .learn = &learn,
+                              .budget = s->budget - reserve,
+                              .bits = s->bits,
+                              .effort = s->effort,
+                              .trained = s->from != NULL,
+                              .folder = s->folder,
+                              .log = json_array()};
+    bool ok = learn_open(&learn, &s->learn, net, data, err) && squeeze_run(&squeeze, err);
+    json_t *details = json_pack("{s:I, s:O, s:O}", "budget", (json_int_t)s->budget, "stages",
+                                squeeze.log, "epochs", learn.epochs);
+    ok = ok && step_finish(step, net, data, json_incref(details), err) &&
+         check_size(s->learn.output, s->budget, err);
+    json_decref(details);
+    json_decref(squeeze.log);
+    learn_close(&learn);
+    return ok;
+}
+
+// What was not given.
+static void fill(struct settings *s) {
+    struct learn_settings *l = &s->learn;
+    s->bits = s->bits != UINT32_MAX ? s->bits : 4;
+    s->effort = s->effort > 0 ? s->effort : 1; // not given: NaN
+    l->batch = l->batch != UINT32_MAX ? l->batch : 128;
+    if (l->weak == UINT32_MAX && l->strong == UINT32_MAX) {
+        l->weak = 11;
+        l->strong = 12;
+    }
+}
+
+int cmd_squeeze(int argc, char **argv) {
+    struct settings s;
+    struct net net = {0};
+    struct dataset data = {0};
+    struct tnm_error err;
+    learn_defaults(&s.learn);
+    int code = cli_parse(&command, argc, argv, &s, NULL);
+    if (code == CLI_GO && (s.learn.arch == NULL) == (s.from == NULL))
+        code = cli_wrong(&command, "give one of --arch, --from");
+    if (code != CLI_GO)
+        return code;
+    struct step step = {.verb = "squeeze",
+                        .seed = s.learn.seed,
+                        .output = s.learn.output,
+                        .log = s.learn.log,
+                        .json = s.learn.json,
+                        .threads = s.learn.threads};
+    cli_tell(&command, &s, step.parameters, sizeof step.parameters);
+    fill(&s);
+    bool ok = open_net(&s, &step, &net, &data, &err) && run(&s, &step, &net, &data, &err);
+    code = ok ? CLI_OK : cli_fail(&err);
+    dataset_close(&data);
+    net_free(&net);
+    return code;
+}

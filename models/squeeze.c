@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+// From data to the most accurate file under a byte budget.
+#include "models/squeeze.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/error.h"
+#include "core/model.h"
+#include "core/save.h"
+#include "models/measure.h"
+#include "models/prune.h"
+#include "models/round.h"
+#include "models/saliency.h"
+#include "models/share.h"
+#include "models/state.h"
+#include "models/tidy.h"
+
+enum {
+    SAMPLE = 1000,   // images whose gradients say what is salient in a trial
+    ROUND_BITS = 8,  // of shared values and biases
+    MAX_TRIMS = 6,   // with tuning in between
+    TRIM_EPOCHS = 2, //
+    FEW_COPIES = 3   // of an image, for a tiny network: itself and two mild ones
+};
+
+static const double dense_epochs = 60;
+// Of the first levels and of all that follow.
+static const struct {
+    double prune, tune; // epochs
+} level_epochs[] = {{10, 14}, {8, 20}, {8, 24}, {8, 30}};
+
+// What is left at the first level at most, as a share of all weights; and where few copies of an
+// image are better than many: measured on 784-300-100-10.
+static const double first_level = 0.06, tiny = 0.019;
+
+static const float dense_rate = 2e-3f, prune_rate = 7e-4f, tune_rate = 1.5e-3f, share_rate = 3e-4f;
+
+// ---- Size --------------------------------------------------------------------------------------
+
+bool squeeze_encode(const struct net *net, uint8_t **bytes, size_t *len, struct tnm_error *err) {
+    struct tnm_model *model = net_model(net, err);
+    bool ok = model != NULL && tnm_encode(&model->graph, &model->meta, bytes, len, err);
+    tnm_model_close(model);
+    return ok;
+}
+
+static bool share_all(const struct squeeze *s, struct tnm_error *err) {
+    struct share_result result;
+    for (uint32_t l = 0; l < s->net->n_layers; l++)
+        if (s->net->layer[l].bits == 0 &&
+            !share_layer(&s->net->layer[l], s->bits, SHARE_LINEAR, 1, &result, err))
+            return false;
+    return true;
+}
+
+static void round_all(struct net *net) {
+    round_codebooks(net, ROUND_BITS);
+    round_biases(net, ROUND_BITS);
+}
+
+// Bytes of the file as the network is now.
+static bool size_of(const struct squeeze *s, size_t *len, struct tnm_error *err) {
+    uint8_t *bytes = NULL;
+    bool ok = squeeze_encode(s->net, &bytes, len, err);
+    free(bytes);
+    return ok;
+}
+
+struct trial {
+    float **saliency;
+    struct net_layer **layer; // (n_layers)
+};
+
+static void drop_to(const struct squeeze *s, const struct trial *t, uint64_t n) {
+    for (uint32_t l = 0; l < s->net->n_layers; l++)
+        t->layer[l] = &s->net->layer[l];
+    prune_to(t->layer, (const float *const *)t->saliency, s->net->n_layers, n);
+    tidy_units(s->net);
+}
+
+// Bytes of the file if n weights were left; the network stays as it is.
+static bool size_at(const struct squeeze *s, const struct trial *t, uint64_t n, size_t *len,
+                    struct tnm_error *err) {
+    struct state state;
+    if (!state_keep(&state, s->net, err))
+        return false;
+    drop_to(s, t, n);
+    bool ok = share_all(s, err);
+    if (ok)
+        round_all(s->net);
+    ok = ok && size_of(s, len, err);
+    state_restore(&state, s->net);
+    return ok;
+}
+
+static bool trial_open(const struct squeeze *s, struct trial *t, struct tnm_error *err) {
+    struct net *net = s->net;
+    *t = (struct trial){.layer = calloc(net->n_layers + 1, sizeof(struct net_layer *))};
+    if (t->layer == NULL)
+        return tnm_fail_errno(err, ENOMEM, "a trial");
+    if (!saliency_squares(net, &s->data->set[DATA_TRAIN], SAMPLE, &t->saliency, err))
+        return false;
+    saliency_from_squares(net, t->saliency);
+    saliency_guard(&net->layer[net->n_layers - 1], t->saliency[net->n_layers - 1]);
+    return true;
+}
+
+static void trial_close(const struct squeeze *s, struct trial *t) {
+    saliency_free(t->saliency, s->net->n_layers);
+    free(t->layer);
+}
+
+// The most weights that a file of so many bytes has room for, to within a 400th.
+static bool find_room(const struct squeeze *s, const struct trial *t, uint64_t budget, uint64_t *n,
+                      struct tnm_error *err) {
+    uint64_t fits = s->net->layer[s->net->n_layers - 1].rows, above = net_nonzeros(s->net) + 1;
+    size_t len;
+    if (!size_at(s, t, fits, &len, err))
+        return false;
+    if (len > budget)
+        return tnm_fail(err, TNM_EINPUT,
+                        "a budget of %llu bytes is too small: with a weight a class there are %zu",
+                        (unsigned long long)s->budget, len);
+    while (above - fits > 1 + fits / 400) {
+        // Sizes are nearly proportional, and the room is mostly far below what there is.
+        uint64_t middle = above > 4 * fits ? 2 * fits : fits + (above - fits) / 2;
+        if (!size_at(s, t, middle, &len, err))
+            return false;
+        *(len <= budget ? &fits : &above) = middle;
+    }
+    *n = fits;
+    return true;
+}
+
+// ---- Stages ------------------------------------------------------------------------------------
+
+static uint32_t epochs(const struct squeeze *s, double standard) {
+    return (uint32_t)fmax(1, round(standard * s->effort));
+}
+
+static bool has_convolution(const struct net *net) {
+    for (uint32_t i = 0; i < net->graph.n_nodes; i++)
+        if (net->graph.node[i].op == TNM_OP_CONV2D)
+            return true;
+    return false;
+}
+
+// How many of the pool's copies a network with n weights learns from.
+static uint32_t copies_for(const struct squeeze *s, uint64_t n) {
+    const struct pool *pool = s->learn->options.pool;
+    double part = (double)n / (double)net_weights(s->net);
+    if (pool == NULL || has_convolution(s->net) || part > first_level)
+        return 0; // all
+    uint32_t mild = 1 + pool->weak;
+    return part > tiny || mild < FEW_COPIES ? mild : FEW_COPIES;
+}
+
+static bool train(struct squeeze *s, double standard_epochs, enum train_schedule schedule,
+                  float rate, uint64_t n, struct tnm_error *err) {
+    struct train_options *o = &s->learn->options;
+    o->epochs = epochs(s, standard_epochs);
+    o->schedule = schedule;
+    o->rate = rate;
+    o->copies = copies_for(s, n);
+    o->seed++;
+    return learn_epochs(s->learn, s->net, s->data, err);
+}
+
+static bool tell(const struct squeeze *s, const char *stage, struct tnm_error *err) {
+    double validation = measure_accuracy(s->learn->last.validation);
+    size_t len;
+    if (!size_of(s, &len, err))
+        return false;
+    cli_say("%s: %llu weights, %zu bytes, validation %.2f %%", stage,
+            (unsigned long long)net_nonzeros(s->net), len, 100 * validation);
+    json_array_append_new(s->log, json_pack("{s:s, s:I, s:I, s:o}", "stage", stage, "nonzeros",
+                                            (json_int_t)net_nonzeros(s->net), "bytes",
+                                            (json_int_t)len, "validation", cli_number(validation)));
+    return true;
+}
+
+static void path_of(const struct squeeze *s, const char *stage, char *path, size_t size) {
+    snprintf(path, size, "%s/%s.tnm", s->folder, stage);
+}
+
+// Takes the layers that an earlier run left for this stage; *found is false where there are none.
+static bool take(struct squeeze *s, const char *stage, bool *found, struct tnm_error *err) {
+    char path[4096];
+    struct net kept;
+    *found = false;
+    if (s->folder == NULL)
+        return true;
+    path_of(s, stage, path, sizeof path);
+    if (access(path, F_OK) != 0)
+        return true;
+    if (!net_open(&kept, path, NULL, err))
+        return false;
+    bool same = kept.n_layers == s->net->n_layers;
+    for (uint32_t l = 0; same && l < kept.n_layers; l++)
+        same = kept.layer[l].rows == s->net->layer[l].rows &&
+               kept.layer[l].cols == s->net->layer[l].cols;
+    struct state state = {0};
+    bool ok = (same || tnm_fail(err, TNM_EINPUT, "%s: a network of another shape", path)) &&
+              state_keep(&state, &kept, err);
+    if (ok) {
+        state_restore(&state, s->net);
+        cli_say("%s: taken from %s", stage, path);
+        s->learn->options.seed += 2; // as if it had been trained
+    }
+    net_free(&kept);
+    *found = ok;
+    return ok;
+}
+
+static bool leave(struct squeeze *s, const char *stage, struct tnm_error *err) {
+    char path[4096];
+    if (s->folder == NULL)
+        return true;
+    path_of(s, stage, path, sizeof path);
+    return net_save(s->net, path, NULL, 0, err) || tnm_fail_in(err, "%s", path);
+}
+
+static bool dense(struct squeeze *s, struct tnm_error *err) {
+    bool found;
+    if (s->trained)
+        return true;
+    if (!take(s, "dense", &found, err))
+        return false;
+    if (found)
+        return true;
+    s->learn->options.seed++; // two runs a stage
+    return train(s, dense_epochs, TRAIN_COSINE, dense_rate, UINT64_MAX, err) &&
+           tell(s, "dense", err) && leave(s, "dense", err);
+}
+
+static bool prune_level(struct squeeze *s, uint32_t level, uint64_t n, struct tnm_error *err) {
+    struct train_prune prune = {n, TRAIN_PRUNINGS, SALIENCY_FISHER};
+    uint32_t last = sizeof level_epochs / sizeof *level_epochs - 1;
+    uint32_t row = level < last ? level : last;
+    char stage[32];
+    bool found;
+    snprintf(stage, sizeof stage, "prune%u", level + 1);
+    if (!take(s, stage, &found, err))
+        return false;
+    if (found)
+        return true;
+    cli_say("%s: to %llu weights", stage, (unsigned long long)n);
+    s->learn->options.prune = &prune;
+    bool ok = train(s, level_epochs[row].prune, TRAIN_CONSTANT, prune_rate, n, err);
+    s->learn->options.prune = NULL;
+    if (!ok)
+        return false;
+    tidy_units(s->net);
+    return train(s, level_epochs[row].tune, TRAIN_COSINE, tune_rate, n, err) &&
+           tell(s, stage, err) && leave(s, stage, err);
+}
+
+// The next level: what the budget has room for and 1 % more, to be trimmed; or half of what there
+// is, if that is far more.
+static bool next_level(const struct squeeze *s, uint32_t level, uint64_t *n, bool *last,
+                       struct tnm_error *err) {
+    struct trial t;
+    uint64_t room = 0, left = net_nonzeros(s->net);
+    bool ok = trial_open(s, &t, err) && find_room(s, &t, s->budget, &room, err);
+    trial_close(s, &t);
+    double step = level == 0 ? first_level * (double)net_weights(s->net) : 0.5 * (double)left;
+    room += room / 100;
+    *last = (double)room >= 0.8 * step;
+    *n = *last ? room : (uint64_t)step;
+    return ok;
+}
+
+static bool prune_chain(struct squeeze *s, struct tnm_error *err) {
+    bool last = false;
+    for (uint32_t level = 0; !last; level++) {
+        uint64_t n;
+        if (!next_level(s, level, &n, &last, err) ||
+            (n < net_nonzeros(s->net) && !prune_level(s, level, n, err)))
+            return false;
+    }
+    return true;
+}
+
+static bool trim_to(struct squeeze *s, uint64_t budget, struct tnm_error *err) {
+    struct trial t;
+    uint64_t room = 0;
+    bool ok = trial_open(s, &t, err) && find_room(s, &t, budget, &room, err);
+    if (ok)
+        drop_to(s, &t, room);
+    trial_close(s, &t);
+    return ok;
+}
+
+// Tuning moves a file's size by a few bytes; the last time the network is left as it was measured.
+static bool trim(struct squeeze *s, struct tnm_error *err) {
+    size_t len, excess = 0;
+    for (int i = 0; i < MAX_TRIMS; i++) {
+        if (!size_of(s, &len, err))
+            return false;
+        if (len <= s->budget)
+            return true;
+        excess += i == 0 ? 0 : len - s->budget;
+        uint64_t budget = s->budget > excess ? s->budget - excess : 0;
+        if (!trim_to(s, budget, err) ||
+            !train(s, TRIM_EPOCHS, TRAIN_COSINE, share_rate, net_nonzeros(s->net), err))
+            return false;
+        round_all(s->net);
+    }
+    bool ok = size_of(s, &len, err) && (len <= s->budget || trim_to(s, s->budget, err));
+    if (ok)
+        round_all(s->net);
+    return ok;
+}
+
+static bool share(struct squeeze *s, struct tnm_error *err) {
+    if (!share_all(s, err) || !train(s, 5, TRAIN_COSINE, share_rate, net_nonzeros(s->net), err))
+        return false;
+    round_all(s->net);
+    return tell(s, "share", err) && trim(s, err) && tell(s, "trim", err);
+}
+
+bool squeeze_run(struct squeeze *s, struct tnm_error *err) {
+    return dense(s, err) && prune_chain(s, err) && share(s, err);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+// From data to the most accurate file under a byte budget, in one go:
+//
+//     train    the whole network, where it is not trained yet
+//     prune    in a chain of levels, each at least half of the one before: weights go while the
+//              network trains, dead units are emptied, what is left is tuned. How many weights the
+//              budget has room for is found by trial before each level: prune, share and encode a
+//              copy
+//     share    2^bits values a layer, tuned with their weights' gradients added up
+//     round    shared values and biases to steps of 8 bits
+//     trim     the least salient weights go until the file fits, with more tuning after each time
+//
+// Each choice is made by size or by what has been measured on held-out images (models/README.md),
+// never by the test set. The same seed and threads repeat a run bit for bit.
+#ifndef SQUEEZE_H
+#define SQUEEZE_H
+
+#include "models/learn.h"
+
+struct squeeze {
+    struct net *net;
+    const struct dataset *data;
+    struct learn *learn; // open; its pool and teachers serve all stages
+    uint64_t budget;     // bytes of the whole file
+    uint32_t bits;       // of a code, 1..8
+    double effort;       // of all epochs: 1 is a chain of 150 to 250
+    bool trained;        // net is
+    const char *folder;  // each stage's network is kept there, and taken from there if it is; NULL
+    struct json_t *log;  // array, an object is appended for each stage
+};
+
+// On success the network is shared and its file has at most the budget's bytes. TNM_EINPUT for a
+// budget that is too small for any network of this shape.
+bool squeeze_run(struct squeeze *s, struct tnm_error *err) TNM_MUST_CHECK;
+
+// The file of a network in its smallest form; bytes are to be freed by the caller. The same form as
+// squeeze_run counts.
+bool squeeze_encode(const struct net *net, uint8_t **bytes, size_t *len,
+                    struct tnm_error *err) TNM_MUST_CHECK;
+
+#endif
