@@ -6,7 +6,6 @@
 #include <jansson.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "core/error.h"
@@ -63,7 +62,7 @@ static const struct cli_command command = {
     0};
 
 enum {
-    STEP_BYTES = 160 // kept for this step in the file's provenance, beside its parameters
+    STEP_BYTES = 24 // kept for this step in the file's provenance
 };
 
 static bool open_net(const struct settings *s, struct step *step, struct net *net,
@@ -90,14 +89,16 @@ static bool check_size(const char *path, uint64_t budget, struct tnm_error *err)
 static bool run(const struct settings *s, struct step *step, struct net *net, struct dataset *data,
                 struct tnm_error *err) {
     struct learn learn = {0};
-    uint64_t reserve = STEP_BYTES + strlen(step->parameters);
-    if (s->budget <= reserve)
+    const struct pack pack = pack_small(s->learn.seed);
+    if (s->budget <= STEP_BYTES)
         return tnm_fail(err, TNM_EINPUT, "a budget of %llu bytes is too small for any file",
                         (unsigned long long)s->budget);
+    step->pack = &pack;
     struct squeeze squeeze = {.net = net,
                               .data = data,
                               .learn = &learn,
-                              .budget = s->budget - reserve,
+                              .budget = s->budget - STEP_BYTES,
+                              .pack = pack,
                               .bits = s->bits,
                               .effort = s->effort,
                               .trained = s->from != NULL,

@@ -11,8 +11,6 @@
 #include <unistd.h>
 
 #include "core/error.h"
-#include "core/model.h"
-#include "core/save.h"
 #include "models/measure.h"
 #include "models/prune.h"
 #include "models/round.h"
@@ -30,7 +28,7 @@ enum {
 };
 
 static const double dense_epochs = 60;
-// Of the first levels and of all that follow.
+// Of the first levels; the last row of all that follow.
 static const struct {
     double prune, tune; // epochs
 } level_epochs[] = {{10, 14}, {8, 20}, {8, 24}, {8, 30}};
@@ -42,13 +40,6 @@ static const double first_level = 0.06, tiny = 0.019;
 static const float dense_rate = 2e-3f, prune_rate = 7e-4f, tune_rate = 1.5e-3f, share_rate = 3e-4f;
 
 // ---- Size --------------------------------------------------------------------------------------
-
-bool squeeze_encode(const struct net *net, uint8_t **bytes, size_t *len, struct tnm_error *err) {
-    struct tnm_model *model = net_model(net, err);
-    bool ok = model != NULL && tnm_encode(&model->graph, &model->meta, bytes, len, err);
-    tnm_model_close(model);
-    return ok;
-}
 
 static bool share_all(const struct squeeze *s, struct tnm_error *err) {
     struct share_result result;
@@ -67,7 +58,7 @@ static void round_all(struct net *net) {
 // Bytes of the file as the network is now.
 static bool size_of(const struct squeeze *s, size_t *len, struct tnm_error *err) {
     uint8_t *bytes = NULL;
-    bool ok = squeeze_encode(s->net, &bytes, len, err);
+    bool ok = pack_net(s->net, &s->pack, &bytes, len, err);
     free(bytes);
     return ok;
 }
@@ -92,9 +83,11 @@ static bool size_at(const struct squeeze *s, const struct trial *t, uint64_t n, 
         return false;
     drop_to(s, t, n);
     bool ok = share_all(s, err);
-    if (ok)
+    *len = 0; // of a network whose last weights were dead
+    if (ok && net_nonzeros(s->net) > 0) {
         round_all(s->net);
-    ok = ok && size_of(s, len, err);
+        ok = size_of(s, len, err);
+    }
     state_restore(&state, s->net);
     return ok;
 }
@@ -119,23 +112,19 @@ static void trial_close(const struct squeeze *s, struct trial *t) {
 // The most weights that a file of so many bytes has room for, to within a 400th.
 static bool find_room(const struct squeeze *s, const struct trial *t, uint64_t budget, uint64_t *n,
                       struct tnm_error *err) {
-    uint64_t fits = s->net->layer[s->net->n_layers - 1].rows, above = net_nonzeros(s->net) + 1;
-    size_t len;
-    if (!size_at(s, t, fits, &len, err))
-        return false;
-    if (len > budget)
-        return tnm_fail(err, TNM_EINPUT,
-                        "a budget of %llu bytes is too small: with a weight a class there are %zu",
-                        (unsigned long long)s->budget, len);
+    uint64_t fits = 0, above = net_nonzeros(s->net) + 1;
+    size_t len, fitting = 0;
     while (above - fits > 1 + fits / 400) {
         // Sizes are nearly proportional, and the room is mostly far below what there is.
-        uint64_t middle = above > 4 * fits ? 2 * fits : fits + (above - fits) / 2;
+        uint64_t middle = above > 4 * fits + 64 ? 2 * fits + 32 : fits + (above - fits) / 2;
         if (!size_at(s, t, middle, &len, err))
             return false;
         *(len <= budget ? &fits : &above) = middle;
+        fitting = len <= budget ? len : fitting;
     }
     *n = fits;
-    return true;
+    return fitting > 0 || tnm_fail(err, TNM_EINPUT, "a budget of %llu bytes is too small",
+                                   (unsigned long long)s->budget);
 }
 
 // ---- Stages ------------------------------------------------------------------------------------
@@ -174,14 +163,16 @@ static bool train(struct squeeze *s, double standard_epochs, enum train_schedule
 
 static bool tell(const struct squeeze *s, const char *stage, struct tnm_error *err) {
     double validation = measure_accuracy(s->learn->last.validation);
-    size_t len;
-    if (!size_of(s, &len, err))
+    uint64_t n = net_nonzeros(s->net);
+    size_t len = 0; // unknown while nothing is shared
+    if (s->net->layer[0].bits > 0 && !size_of(s, &len, err))
         return false;
-    cli_say("%s: %llu weights, %zu bytes, validation %.2f %%", stage,
-            (unsigned long long)net_nonzeros(s->net), len, 100 * validation);
-    json_array_append_new(s->log, json_pack("{s:s, s:I, s:I, s:o}", "stage", stage, "nonzeros",
-                                            (json_int_t)net_nonzeros(s->net), "bytes",
-                                            (json_int_t)len, "validation", cli_number(validation)));
+    cli_say("%s: %llu weights, %zu bytes, validation %.2f %%", stage, (unsigned long long)n, len,
+            100 * validation);
+    json_array_append_new(s->log, json_pack("{s:s, s:I, s:o, s:o}", "stage", stage, "nonzeros",
+                                            (json_int_t)n, "bytes",
+                                            len > 0 ? json_integer((json_int_t)len) : json_null(),
+                                            "validation", cli_number(validation)));
     return true;
 }
 
@@ -239,13 +230,14 @@ static bool dense(struct squeeze *s, struct tnm_error *err) {
            tell(s, "dense", err) && leave(s, "dense", err);
 }
 
+// Named after its size, so that runs with other budgets may share a folder.
 static bool prune_level(struct squeeze *s, uint32_t level, uint64_t n, struct tnm_error *err) {
     struct train_prune prune = {n, TRAIN_PRUNINGS, SALIENCY_FISHER};
     uint32_t last = sizeof level_epochs / sizeof *level_epochs - 1;
     uint32_t row = level < last ? level : last;
-    char stage[32];
+    char stage[48];
     bool found;
-    snprintf(stage, sizeof stage, "prune%u", level + 1);
+    snprintf(stage, sizeof stage, "prune%u-%llu", level + 1, (unsigned long long)n);
     if (!take(s, stage, &found, err))
         return false;
     if (found)
@@ -261,8 +253,9 @@ static bool prune_level(struct squeeze *s, uint32_t level, uint64_t n, struct tn
            tell(s, stage, err) && leave(s, stage, err);
 }
 
-// The next level: what the budget has room for and 1 % more, to be trimmed; or half of what there
-// is, if that is far more.
+// The next level: what the budget has room for and 3 % more, to be trimmed, as a network that was
+// pruned bit by bit packs better than one in a trial; or half of what there is, if that is far
+// more.
 static bool next_level(const struct squeeze *s, uint32_t level, uint64_t *n, bool *last,
                        struct tnm_error *err) {
     struct trial t;
@@ -270,7 +263,7 @@ static bool next_level(const struct squeeze *s, uint32_t level, uint64_t *n, boo
     bool ok = trial_open(s, &t, err) && find_room(s, &t, s->budget, &room, err);
     trial_close(s, &t);
     double step = level == 0 ? first_level * (double)net_weights(s->net) : 0.5 * (double)left;
-    room += room / 100;
+    room += room * 3 / 100;
     *last = (double)room >= 0.8 * step;
     *n = *last ? room : (uint64_t)step;
     return ok;

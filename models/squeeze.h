@@ -16,26 +16,23 @@
 #define SQUEEZE_H
 
 #include "models/learn.h"
+#include "models/pack.h"
 
 struct squeeze {
     struct net *net;
     const struct dataset *data;
     struct learn *learn; // open; its pool and teachers serve all stages
-    uint64_t budget;     // bytes of the whole file
-    uint32_t bits;       // of a code, 1..8
-    double effort;       // of all epochs: 1 is a chain of 150 to 250
-    bool trained;        // net is
-    const char *folder;  // each stage's network is kept there, and taken from there if it is; NULL
-    struct json_t *log;  // array, an object is appended for each stage
+    uint64_t budget;     // bytes of the whole file, packed as pack says
+    struct pack pack;
+    uint32_t bits;      // of a code, 1..8
+    double effort;      // of all epochs: 1 is a chain of 150 to 250
+    bool trained;       // net is
+    const char *folder; // each stage's network is kept there, and taken from there if it is; NULL
+    struct json_t *log; // array, an object is appended for each stage
 };
 
 // On success the network is shared and its file has at most the budget's bytes. TNM_EINPUT for a
 // budget that is too small for any network of this shape.
 bool squeeze_run(struct squeeze *s, struct tnm_error *err) TNM_MUST_CHECK;
-
-// The file of a network in its smallest form; bytes are to be freed by the caller. The same form as
-// squeeze_run counts.
-bool squeeze_encode(const struct net *net, uint8_t **bytes, size_t *len,
-                    struct tnm_error *err) TNM_MUST_CHECK;
 
 #endif

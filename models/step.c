@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/model.h"
+#include "core/save.h"
 #include "models/cli.h"
 #include "models/describe.h"
 #include "models/measure.h"
@@ -80,8 +81,19 @@ static bool add_provenance(const struct step *step, struct net *net, struct tnm_
     return tnm_meta_add_step(&net->meta, &entry, err);
 }
 
+static bool save_packed(const struct step *step, const struct net *net, struct tnm_error *err) {
+    uint8_t *bytes = NULL;
+    size_t len;
+    bool ok = pack_net(net, step->pack, &bytes, &len, err) &&
+              tnm_write_file(step->output, bytes, len, err);
+    free(bytes);
+    return ok;
+}
+
 // net_save runs the images of the self-test anew.
 static bool save(const struct step *step, struct net *net, struct tnm_error *err) {
+    if (step->pack != NULL)
+        return save_packed(step, net, err);
     return net_save(net, step->output, net->meta.self_test.x, net->meta.self_test.n_cases, err);
 }
 

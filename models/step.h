@@ -12,6 +12,7 @@
 
 #include "models/data.h"
 #include "models/net.h"
+#include "models/pack.h"
 
 struct json_t; // jansson
 
@@ -19,10 +20,11 @@ struct step {
     const char *verb;                  // "prune"
     char parameters[TNM_MAX_TEXT + 1]; // see cli_tell
     uint64_t seed;
-    const char *input;  // the file it starts from; NULL for none
-    const char *output; // the file it writes; its name gives the network's name
-    const char *log;    // --log; may be NULL
-    bool json;          // print the document of the step on stdout instead of a line
+    const char *input;       // the file it starts from; NULL for none
+    const char *output;      // the file it writes; its name gives the network's name
+    const char *log;         // --log; may be NULL
+    const struct pack *pack; // the file is packed so; NULL: it is not
+    bool json;               // print the document of the step on stdout instead of a line
     uint32_t threads;
     double started; // cli_seconds() when it began
 
