@@ -112,8 +112,9 @@ static const char *word(const json_t *object, const char *key) {
 
 // ---- Usage -------------------------------------------------------------------------------------
 
-static const char *const commands[] = {"train",  "prune",    "retrain", "share",  "eval", "info",
-                                       "verify", "classify", "bench",   "report", "pack", "unpack"};
+static const char *const commands[] = {"train", "prune",  "retrain",  "share", "eval",
+                                       "info",  "verify", "classify", "bench", "report",
+                                       "pack",  "unpack", "squeeze"};
 
 START_TEST(every_command_has_help) {
     struct tool_run run = tool_run("%s --help", commands[_i]);
@@ -152,6 +153,12 @@ static const char *const misused[] = {
     "verify",
     "classify m.tnm",
     "train --data x -o y.tnm",
+    "prune m.tnm -o p.tnm --sparsity 0.5 --saliency fisher", // needs --data
+    "prune m.tnm -o p.tnm --std 1 --saliency fisher --data x",
+    "share m.tnm -o s.tnm --finetune",
+    "squeeze --data x --arch 4-3 -o y.tnm",
+    "squeeze --data x --budget 100 -o y.tnm",
+    "squeeze --data x --budget 100 --arch 4-3 --from m.tnm -o y.tnm",
 };
 
 START_TEST(wrong_usage_exits_2_with_one_line) {
@@ -176,6 +183,7 @@ static const char *const failing[] = {
     "classify %s/none.tnm %s/x.pgm",
     "classify %s/m.tnm %s/none.pgm",
     "verify %s/none.tnm",
+    "squeeze --from %s/m.tnm --data %s --budget 20 -o s.tnm",
 };
 
 START_TEST(failure_exits_1_with_one_line) {
@@ -433,6 +441,63 @@ START_TEST(retraining_and_sharing_keep_zeros_zero) {
 }
 END_TEST
 
+START_TEST(retraining_prunes_on_the_way_and_learns_from_a_teacher) {
+    struct net net;
+    RUN(0,
+        "retrain %s/m.tnm -o %s/g.tnm --data %s --to-nonzeros 60 --prune-epochs 3 --epochs 2 "
+        "--weak 1 --teacher %s/m.tnm,%s/m.tnm --threads 1 --log %s/gradual",
+        folder, folder, folder, folder, folder, folder);
+    ck_assert(net_open(&net, scratch_path(folder, "g.tnm"), NULL, NULL));
+    ck_assert_uint_le(net_nonzeros(&net), 60); // dead units may take some
+    ck_assert_uint_ge(net_nonzeros(&net), 40);
+    ck_assert_uint_gt(net.meta.test.correct, TEST * 2 / 3);
+    net_free(&net);
+    json_error_t error;
+    json_t *line = json_load_file(scratch_path(folder, "gradual"), 0, &error);
+    ck_assert_msg(line != NULL, "%s", error.text);
+    ck_assert_uint_eq(json_array_size(json_object_get(line, "epochs")), 5);
+    ck_assert(json_is_object(json_object_get(line, "tidied")));
+    json_decref(line);
+}
+END_TEST
+
+START_TEST(pruning_by_gradients_leaves_the_number_asked) {
+    struct net net;
+    RUN(0, "prune %s/m.tnm -o %s/f.tnm --nonzeros 80 --saliency fisher --sample 50 --data %s",
+        folder, folder, folder);
+    ck_assert(net_open(&net, scratch_path(folder, "f.tnm"), NULL, NULL));
+    ck_assert_uint_eq(net_nonzeros(&net), 80);
+    net_free(&net);
+}
+END_TEST
+
+START_TEST(shared_values_are_tuned_and_rounded) {
+    struct net net;
+    RUN(0,
+        "share %s/m.tnm -o %s/t.tnm --bits 3 --finetune --epochs 1 --data %s --threads 1 "
+        "--round-codebook f16 --round-bias 8",
+        folder, folder, folder);
+    ck_assert(net_open(&net, scratch_path(folder, "t.tnm"), NULL, NULL));
+    for (uint32_t k = 0; k < net.layer[0].n_centroids; k++) {
+        float c = net.layer[0].codebook[k];
+        ck_assert_float_eq(tnm_half_to_float(tnm_float_to_half(c)), c);
+    }
+    net_free(&net);
+}
+END_TEST
+
+START_TEST(squeezing_keeps_to_the_budget) {
+    json_t *done = JSON("squeeze --json --from %s/m.tnm --data %s --budget 420 --effort 0.05 "
+                        "--weak 1 --threads 1 -o %s/sq.tnm",
+                        folder, folder, folder);
+    ck_assert_int_le(whole(done, "bytes"), 420);
+    ck_assert_int_ge(whole(done, "bytes"), 250);
+    ck_assert(json_array_size(json_object_get(done, "stages")) >= 2);
+    json_decref(done);
+    RUN(0, "verify %s/sq.tnm", folder);
+}
+END_TEST
+
 // ---- Pictures ----------------------------------------------------------------------------------
 
 static void write_pgm(const char *name, uint32_t image) {
@@ -486,6 +551,10 @@ Suite *tools_suite(void) {
     tcase_add_test(t, pruning_by_deviation_keeps_what_is_above_the_threshold);
     tcase_add_test(t, pruning_everything_is_said);
     tcase_add_test(t, retraining_and_sharing_keep_zeros_zero);
+    tcase_add_test(t, retraining_prunes_on_the_way_and_learns_from_a_teacher);
+    tcase_add_test(t, pruning_by_gradients_leaves_the_number_asked);
+    tcase_add_test(t, shared_values_are_tuned_and_rounded);
+    tcase_add_test(t, squeezing_keeps_to_the_budget);
     tcase_add_test(t, classify_answers_what_it_can_read);
     suite_add_tcase(suite, t);
     return suite;
