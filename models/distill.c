@@ -40,10 +40,11 @@ static bool add_teacher(struct distill *d, const char *path, char *const *label,
         return false;
     d->teacher[d->n_teachers++] = teacher;
     if (tnm_model_inputs(teacher) != d->inputs || tnm_model_outputs(teacher) != d->outputs)
-        return tnm_fail(err, TNM_EINPUT, "%zu inputs and %zu outputs, the network has %u and %u",
-                        tnm_model_inputs(teacher), tnm_model_outputs(teacher), d->inputs,
+        return tnm_fail(err, TNM_EINPUT,
+                        "teacher %.100s: %zu inputs and %zu outputs, the network has %u and %u",
+                        path, tnm_model_inputs(teacher), tnm_model_outputs(teacher), d->inputs,
                         d->outputs);
-    return check_labels(teacher, label, n_labels, err);
+    return check_labels(teacher, label, n_labels, err) || tnm_fail_in(err, "teacher %.150s", path);
 }
 
 static bool add_teachers(struct distill *d, const char *names, char *const *label,
@@ -52,7 +53,7 @@ static bool add_teachers(struct distill *d, const char *names, char *const *labe
     bool ok = list != NULL || tnm_fail_errno(err, ENOMEM, "teachers");
     for (char *name = ok ? strtok_r(list, ",", &rest) : NULL; ok && name != NULL;
          name = strtok_r(NULL, ",", &rest))
-        ok = add_teacher(d, name, label, n_labels, err) || tnm_fail_in(err, "teacher %.150s", name);
+        ok = add_teacher(d, name, label, n_labels, err);
     free(list);
     return ok && (d->n_teachers > 0 || tnm_fail(err, TNM_EINPUT, "no teacher is named"));
 }

@@ -214,7 +214,7 @@ static bool leave(struct squeeze *s, const char *stage, struct tnm_error *err) {
     if (s->folder == NULL)
         return true;
     path_of(s, stage, path, sizeof path);
-    return net_save(s->net, path, NULL, 0, err) || tnm_fail_in(err, "%s", path);
+    return net_save(s->net, path, NULL, 0, err);
 }
 
 static bool dense(struct squeeze *s, struct tnm_error *err) {
