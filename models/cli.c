@@ -350,7 +350,7 @@ static void tell_one(const struct cli_option *o, const void *settings, char *tex
 
 static bool is_told(const struct cli_option *o) {
     return o->type != CLI_PATH && strcmp(o->name, "threads") != 0 && strcmp(o->name, "seed") != 0 &&
-           strcmp(o->name, "json") != 0;
+           strcmp(o->name, "json") != 0 && strcmp(o->name, "resume") != 0;
 }
 
 void cli_tell(const struct cli_command *command, const void *settings, char *text, size_t size) {

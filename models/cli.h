@@ -115,7 +115,8 @@ int cli_wrong(const struct cli_command *command, const char *format, ...)
 int cli_fail(const struct tnm_error *err);
 
 // The settings in effect, defaults too, as one would type them, for the provenance of a file.
-// Without paths, and without --threads, --seed and --json, which say how and not what. Cut at size.
+// Without paths, and without --threads, --seed, --json and --resume, which say how and not what.
+// Cut at size.
 void cli_tell(const struct cli_command *command, const void *settings, char *text, size_t size);
 
 // ---- Output ------------------------------------------------------------------------------------

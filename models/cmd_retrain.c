@@ -44,7 +44,9 @@ static const struct cli_command command = {
     "and fewer towards the end; then units without inputs become biases of the next layer and "
     "units\n"
     "that nobody reads are emptied, which changes nothing; then --epochs tune what is left.\n"
-    "The file is written when all is done; interrupted before, nothing changes.",
+    "The file is written when all is done; interrupted before, nothing changes, and the same "
+    "command\n"
+    "with --resume goes on after the last whole epoch, to the same bits.",
     options,
     sizeof options / sizeof *options,
     1,
@@ -74,8 +76,9 @@ static bool prune(const struct settings *s, struct learn *learn, struct net *net
     learn->options.rate = isnan(s->prune_rate) ? 7e-4f : (float)s->prune_rate;
     learn->options.keep_best = false;
     bool ok = learn_epochs(learn, net, data, err);
-    struct tidy tidy = ok ? tidy_units(net) : (struct tidy){0};
-    if (ok)
+    bool before = learn->checkpoint.resume; // all of this was done before an interruption
+    struct tidy tidy = ok && !before ? tidy_units(net) : (struct tidy){0};
+    if (ok && !before)
         cli_say("%llu weights left; emptied %u units without inputs and %u that nobody reads",
                 (unsigned long long)net_nonzeros(net), tidy.constant, tidy.unread);
     json_object_set_new(details, "tidied",
@@ -92,13 +95,14 @@ static bool retrain(const struct settings *s, const struct step *step, struct ne
     json_t *details = json_object();
     bool ok = learn_name(&s->learn, &net->meta, err) &&
               learn_open(&learn, &s->learn, net, data, err) &&
+              learn_keep(&learn, &s->learn, step, data, err) &&
               (left == UINT64_MAX || prune(s, &learn, net, data, left, details, err));
     learn.options.seed += left != UINT64_MAX; // other copies in another order
     ok = ok && learn_epochs(&learn, net, data, err);
     json_object_set(details, "epochs", learn.epochs);
     ok = ok && step_finish(step, net, data, json_incref(details), err);
     json_decref(details);
-    learn_close(&learn);
+    learn_close(&learn, ok);
     return ok;
 }
 

@@ -28,7 +28,9 @@ static const struct cli_command command = {
     "Trains a network on labelled pictures and writes it as a .tnm file.\n\n"
     "Of the training images 5,000 (or a tenth) are held out; accuracy on them is shown after each\n"
     "epoch and is what to choose by. The test set, if there is one, is measured once at the end.\n"
-    "The file is written when all is done; interrupted before, nothing changes.\n\n"
+    "The file is written when all is done; interrupted before, nothing changes, and the same "
+    "command\n"
+    "with --resume goes on after the last whole epoch, to the same bits.\n\n"
     "A is layer sizes, inputs first, relu between (784-300-100-10); a name: lenet5, lstm-128; or\n"
     "words, one operation after another:\n"
     "  conv N KxK [stride S] [pad P] [dilation D] [groups G]   N channels, windows of K x K\n"
@@ -61,12 +63,15 @@ static int read_size(const char *text, struct tnm_recipe *recipe) {
 
 static bool train(const struct learn_settings *s, struct step *step, struct net *net,
                   const struct dataset *data, struct tnm_error *err) {
-    json_t *epochs = NULL;
+    struct learn learn = {0};
     if (!learn_new(s, net, data, LEARN_SELF_TEST, err) || !step_name(step, net, err) ||
         !learn_name(s, &net->meta, err))
         return false;
-    return learn_run(s, net, data, &epochs, err) &&
-           step_finish(step, net, data, json_pack("{s:o}", "epochs", epochs), err);
+    bool ok = learn_open(&learn, s, net, data, err) && learn_keep(&learn, s, step, data, err) &&
+              learn_epochs(&learn, net, data, err) &&
+              step_finish(step, net, data, json_pack("{s:O}", "epochs", learn.epochs), err);
+    learn_close(&learn, ok);
+    return ok;
 }
 
 int cmd_train(int argc, char **argv) {

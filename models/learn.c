@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "models/gemm.h"
 #include "models/measure.h"
+#include "models/step.h"
 #include "models/team.h"
 
 void learn_defaults(struct learn_settings *s) {
@@ -119,12 +121,31 @@ bool learn_open(struct learn *learn, const struct learn_settings *s, const struc
     return s->teacher == NULL || open_teachers(learn, s, net, data, err);
 }
 
+bool learn_keep(struct learn *learn, const struct learn_settings *s, const struct step *step,
+                const struct dataset *data, struct tnm_error *err) {
+    char text[2 * TNM_MAX_TEXT + 512], parent[2 * TNM_DIGEST_BYTES + 1] = "";
+    const struct data_set *set = &data->set[DATA_TRAIN];
+    uint32_t crc = tnm_crc32(0, set->pixel, (size_t)set->n * data->inputs);
+    crc = tnm_crc32(crc, set->label, set->n * sizeof *set->label);
+    for (int i = 0; step->has_parent && i < TNM_DIGEST_BYTES; i++)
+        snprintf(parent + 2 * i, 3, "%02x", step->parent[i]);
+    snprintf(text, sizeof text,
+             "%s %s: seed %llu, %u threads, %s, data %08x, from %s, taught by %.512s", TNM_VERSION,
+             step->verb, (unsigned long long)step->seed, learn->options.threads, gemm_name(), crc,
+             parent, s->teacher != NULL ? s->teacher : "nobody");
+    size_t used = strlen(text);
+    snprintf(text + used, sizeof text - used, ": %s", step->parameters);
+    learn->options.checkpoint = &learn->checkpoint;
+    return checkpoint_open(&learn->checkpoint, step->output, text, s->resume, err);
+}
+
 bool learn_epochs(struct learn *learn, struct net *net, const struct dataset *data,
                   struct tnm_error *err) {
     return train_run(net, data, &learn->options, tell, learn->epochs, &learn->last, err);
 }
 
-void learn_close(struct learn *learn) {
+void learn_close(struct learn *learn, bool over) {
+    checkpoint_close(&learn->checkpoint, over);
     distill_close(&learn->distill);
     json_decref(learn->epochs);
     *learn = (struct learn){0};
@@ -135,7 +156,7 @@ bool learn_run(const struct learn_settings *s, struct net *net, const struct dat
     struct learn learn;
     bool ok = learn_open(&learn, s, net, data, err) && learn_epochs(&learn, net, data, err);
     *epochs = ok ? json_incref(learn.epochs) : NULL;
-    learn_close(&learn);
+    learn_close(&learn, ok);
     return ok;
 }
 

@@ -8,6 +8,7 @@
 #include "models/train.h"
 
 struct json_t; // jansson
+struct step;
 
 // Settings of both commands; the first line is train's alone.
 struct learn_settings {
@@ -17,7 +18,7 @@ struct learn_settings {
     uint32_t epochs, batch, optimiser, schedule, step_epochs, keep, threads;
     double rate, last, warmup, step_factor, momentum, weight_decay, l2, l1, augment;
     uint64_t seed;
-    bool json;
+    bool json, resume;
     const char *teacher;
     double temperature, teacher_weight, pen;
     uint32_t weak, strong;
@@ -71,6 +72,8 @@ struct learn_settings {
      "vary the images: turn, scale, shear, shift, bend, thicken; X: how far"},                     \
     {"keep", 0, CLI_CHOICE, LEARN_AT(keep), "last|best", "last", 0, 0,                             \
      "which epoch to write: the last, or the best on validation"},                                 \
+    {"resume", 0, CLI_FLAG, LEARN_AT(resume), NULL, NULL, 0, 0,                                    \
+     "go on where an interrupted run of the same command stopped: OUTPUT.part"},                   \
     LEARN_TEACHER_OPTIONS,                                                                         \
     CLI_THREADS(LEARN_AT(threads)), CLI_SEED(LEARN_AT(seed)), CLI_LOG(LEARN_AT(log)),              \
     CLI_JSON(LEARN_AT(json))
@@ -87,19 +90,27 @@ struct learn {
     struct augment augment;
     struct pool pool;
     struct distill distill;
+    struct checkpoint checkpoint; // open only after learn_keep
 };
 
 // Opens teachers, and says what there is to learn from. learn is not to be moved while it is open.
 bool learn_open(struct learn *learn, const struct learn_settings *s, const struct net *net,
                 const struct dataset *data, struct tnm_error *err) TNM_MUST_CHECK;
 
+// From here on keeps where training stands in a file beside the output, removed by learn_close
+// where all went well, and with s->resume looks for one. step is what a run is known by.
+bool learn_keep(struct learn *learn, const struct learn_settings *s, const struct step *step,
+                const struct dataset *data, struct tnm_error *err) TNM_MUST_CHECK;
+
 // Trains with learn->options, with a line for each epoch.
 bool learn_epochs(struct learn *learn, struct net *net, const struct dataset *data,
                   struct tnm_error *err) TNM_MUST_CHECK;
 
-void learn_close(struct learn *learn);
+// over: all has been written, and where training stood is of no more use.
+void learn_close(struct learn *learn, bool over);
 
-// All of these in one. On success *epochs is to be freed by the caller; NULL on failure.
+// All of these in one, without learn_keep. On success *epochs is to be freed by the caller; NULL on
+// failure.
 bool learn_run(const struct learn_settings *s, struct net *net, const struct dataset *data,
                struct json_t **epochs, struct tnm_error *err) TNM_MUST_CHECK;
 

@@ -497,23 +497,122 @@ static bool one_epoch(struct run *run, const struct dataset *data, struct train_
     return score_net(run->net, &data->set[DATA_VALIDATION], o->threads, &report->validation, err);
 }
 
-static bool all_epochs(struct run *run, const struct dataset *data, train_listener *listener,
-                       void *arg, float *best, struct train_report *last, struct tnm_error *err) {
-    for (run->epoch = 0; run->epoch < run->options->epochs; run->epoch++) {
-        struct train_report report;
-        if (!one_epoch(run, data, &report, err))
-            return false;
-        bool better = run->epoch == 0 || report.validation.correct >= last->validation.correct;
-        if (best == NULL || better)
-            *last = report;
-        if (best != NULL && better)
-            copy_parameters(run, best, false);
-        if (listener != NULL && !listener(arg, &report))
-            break;
+// ---- Interruption ------------------------------------------------------------------------------
+
+enum { LAYER_PARTS = 5, RUN_PARTS = 7 };
+
+// What is known of a run when an epoch is over.
+struct standing {
+    uint32_t done; // epochs
+    struct train_report last;
+    struct train_report *report; // (options->epochs), of each epoch
+    float *best;                 // parameters, or NULL
+};
+
+static size_t moments_of(const struct net *net) {
+    return pass_parameters(net) + 256 * (size_t)net->n_layers;
+}
+
+static uint32_t list_layer(struct net_layer *layer, struct checkpoint_part *part) {
+    size_t n = (size_t)layer->rows * layer->cols;
+    part[0] = (struct checkpoint_part){layer->w, n * sizeof *layer->w};
+    part[1] = (struct checkpoint_part){layer->bias, layer->rows * sizeof *layer->bias};
+    part[2] = (struct checkpoint_part){layer->keep, n};
+    part[3] = (struct checkpoint_part){layer->codebook, layer->n_centroids * sizeof(float)};
+    part[4] = (struct checkpoint_part){layer->code, layer->code != NULL ? n : 0};
+    return LAYER_PARTS;
+}
+
+static uint32_t list_parts(struct run *run, struct standing *at, struct checkpoint_part *part) {
+    size_t moments = moments_of(run->net) * sizeof(float);
+    uint32_t n = 0;
+    part[n++] = (struct checkpoint_part){&at->done, sizeof at->done};
+    part[n++] = (struct checkpoint_part){&at->last, sizeof at->last};
+    part[n++] = (struct checkpoint_part){at->report, run->options->epochs * sizeof *at->report};
+    part[n++] = (struct checkpoint_part){at->best, at->best != NULL ? moments : 0};
+    part[n++] = (struct checkpoint_part){&run->unpruned, sizeof run->unpruned};
+    part[n++] = (struct checkpoint_part){run->m, moments};
+    part[n++] = (struct checkpoint_part){run->v, moments};
+    for (uint32_t l = 0; l < run->net->n_layers; l++)
+        n += list_layer(&run->net->layer[l], part + n);
+    return n;
+}
+
+static struct checkpoint_part *alloc_parts(const struct run *run, struct tnm_error *err) {
+    size_t n = RUN_PARTS + (size_t)run->net->n_layers * LAYER_PARTS;
+    struct checkpoint_part *part = calloc(n, sizeof *part);
+    if (part == NULL)
+        tnm_fail_errno(err, ENOMEM, "training");
+    return part;
+}
+
+static bool keep_standing(struct run *run, struct standing *at, struct tnm_error *err) {
+    if (run->options->checkpoint == NULL)
+        return true;
+    struct checkpoint_part *part = alloc_parts(run, err);
+    bool ok = part != NULL &&
+              checkpoint_save(run->options->checkpoint, part, list_parts(run, at, part), err);
+    free(part);
+    return ok;
+}
+
+// *over: this stage has been run to its end before.
+static bool find_standing(struct run *run, struct standing *at, bool *over, struct tnm_error *err) {
+    struct checkpoint *checkpoint = run->options->checkpoint;
+    *over = false;
+    if (checkpoint == NULL)
+        return true;
+    checkpoint->stage++;
+    struct checkpoint_part *part = alloc_parts(run, err);
+    if (part == NULL)
+        return false;
+    enum checkpoint_found found = checkpoint_load(checkpoint, part, list_parts(run, at, part), err);
+    free(part);
+    *over = found == CHECKPOINT_LATER;
+    if (found == CHECKPOINT_HERE) { // what is removed has changed
+        run->n_blocks = 0;
+        list_blocks(run);
     }
-    if (best != NULL)
-        copy_parameters(run, best, true);
+    return found != CHECKPOINT_BROKEN;
+}
+
+// ---- All epochs --------------------------------------------------------------------------------
+
+static bool next_epoch(struct run *run, const struct dataset *data, struct standing *at,
+                       struct tnm_error *err) {
+    struct train_report *report = &at->report[run->epoch];
+    if (!one_epoch(run, data, report, err))
+        return false;
+    bool better = run->epoch == 0 || report->validation.correct >= at->last.validation.correct;
+    if (at->best == NULL || better)
+        at->last = *report;
+    if (at->best != NULL && better)
+        copy_parameters(run, at->best, false);
+    at->done++;
+    return keep_standing(run, at, err);
+}
+
+static bool all_epochs(struct run *run, const struct dataset *data, train_listener *listener,
+                       void *arg, struct standing *at, struct tnm_error *err) {
+    bool wanted = true;
+    for (uint32_t e = 0; e < at->done && wanted; e++)
+        wanted = listener == NULL || listener(arg, &at->report[e]);
+    for (run->epoch = at->done; run->epoch < run->options->epochs && wanted; run->epoch++) {
+        if (!next_epoch(run, data, at, err))
+            return false;
+        wanted = listener == NULL || listener(arg, &at->report[run->epoch]);
+    }
+    if (at->best != NULL)
+        copy_parameters(run, at->best, true);
     return true;
+}
+
+static bool standing_open(struct standing *at, const struct run *run, struct tnm_error *err) {
+    *at = (struct standing){.report = calloc(run->options->epochs, sizeof *at->report)};
+    if (run->options->keep_best)
+        at->best = calloc(moments_of(run->net), sizeof *at->best);
+    return (at->report != NULL && (at->best != NULL || !run->options->keep_best)) ||
+           tnm_fail_errno(err, ENOMEM, "training");
 }
 
 bool train_run(struct net *net, const struct dataset *data, const struct train_options *options,
@@ -523,17 +622,15 @@ bool train_run(struct net *net, const struct dataset *data, const struct train_o
         return false;
     gemm_single_threaded();
     struct run run = {.net = net, .options = options};
-    struct train_report report = {0};
-    float *best = NULL;
-    bool ok = run_open(&run, data, err);
-    if (ok && options->keep_best) {
-        best = malloc((pass_parameters(net) + 256 * (size_t)net->n_layers) * sizeof *best);
-        ok = best != NULL || tnm_fail_errno(err, ENOMEM, "training");
-    }
-    ok = ok && all_epochs(&run, data, listener, arg, best, &report, err);
-    free(best);
-    run_close(&run);
+    struct standing at = {0};
+    bool over = false;
+    bool ok = run_open(&run, data, err) && standing_open(&at, &run, err) &&
+              find_standing(&run, &at, &over, err);
+    ok = ok && (over || all_epochs(&run, data, listener, arg, &at, err));
     if (last != NULL)
-        *last = report;
+        *last = at.last;
+    free(at.report);
+    free(at.best);
+    run_close(&run);
     return ok;
 }

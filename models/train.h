@@ -12,6 +12,7 @@
 #define TRAIN_H
 
 #include "models/augment.h"
+#include "models/checkpoint.h"
 #include "models/data.h"
 #include "models/distill.h"
 #include "models/loss.h"
@@ -64,6 +65,9 @@ struct train_options {
     const struct train_prune *prune;
     bool keep_best;      // the epoch of the best validation score, not the last; without prune
     loss_function *loss; // without teachers
+    // NULL, or where the run stands after each epoch; a run found there goes on instead, to the
+    // same bits as if it had not been interrupted. One whose stage is over does nothing.
+    struct checkpoint *checkpoint;
 };
 
 // Adam, 24 epochs of 128, rate 2e-3 along a cosine, one thread, cross-entropy.
@@ -78,7 +82,7 @@ struct train_report {
     double seconds; // of the epoch, validation left out
 };
 
-// Told after each epoch; false ends training there.
+// Told after each epoch, also of those that a resumed run did before; false ends training there.
 typedef bool train_listener(void *arg, const struct train_report *report);
 
 // Trains on data's training set. listener may be NULL. *last, if not NULL, gets the report of the

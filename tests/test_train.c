@@ -3,8 +3,10 @@
 // and that it learns.
 #include <check.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "models/loss.h"
 #include "models/pass.h"
@@ -475,6 +477,118 @@ START_TEST(the_best_epoch_is_kept_where_asked) {
 }
 END_TEST
 
+// ---- Interruption ------------------------------------------------------------------------------
+
+static bool three_epochs(void *arg, const struct train_report *r) {
+    uint32_t *told = arg;
+    *told = r->epoch;
+    return r->epoch < 3;
+}
+
+// What differs between the cases: a codebook, weights that go while it trains, the best epoch kept.
+static void prepare(struct net *net, const struct dataset *data, struct train_options *o, int which,
+                    const struct train_prune *prune) {
+    make_net(net, data);
+    *o = quick();
+    o->threads = 2;
+    if (which == 1)
+        share(&net->layer[0]);
+    if (which == 2)
+        o->prune = prune;
+    o->keep_best = which == 3;
+}
+
+static void same_layers(const struct net *a, const struct net *b) {
+    for (uint32_t l = 0; l < a->n_layers; l++) {
+        size_t n = (size_t)a->layer[l].rows * a->layer[l].cols;
+        ck_assert_mem_eq(a->layer[l].w, b->layer[l].w, n * sizeof(float));
+        ck_assert_mem_eq(a->layer[l].keep, b->layer[l].keep, n);
+        ck_assert_mem_eq(a->layer[l].bias, b->layer[l].bias, a->layer[l].rows * sizeof(float));
+    }
+}
+
+START_TEST(an_interrupted_run_goes_on_to_the_same_bits) {
+    const char *dir = scratch_make();
+    const char *path = scratch_path(dir, "x.tnm");
+    const struct train_prune prune = {100, TRAIN_PRUNINGS, SALIENCY_FISHER};
+    struct checkpoint checkpoint;
+    struct train_report last[2];
+    struct train_options o;
+    struct dataset data;
+    struct tnm_error err;
+    struct net whole, net;
+    uint32_t told = 0;
+    make_data(&data);
+    prepare(&whole, &data, &o, _i, &prune);
+    ck_assert(train_run(&whole, &data, &o, NULL, NULL, &last[0], &err));
+    for (int part = 0; part < 2; part++) { // up to epoch 3, then from there
+        prepare(&net, &data, &o, _i, &prune);
+        ck_assert(checkpoint_open(&checkpoint, path, "a run", part == 1, &err));
+        o.checkpoint = &checkpoint;
+        ck_assert_msg(
+            train_run(&net, &data, &o, part == 0 ? three_epochs : NULL, &told, &last[1], &err),
+            "%s", err.text);
+        if (part == 0)
+            net_free(&net);
+        if (part == 0)
+            checkpoint_close(&checkpoint, false);
+    }
+    ck_assert_uint_eq(told, 3);
+    same_layers(&whole, &net);
+    ck_assert_uint_eq(last[0].epoch, last[1].epoch);
+    ck_assert_double_eq(last[0].loss, last[1].loss);
+    checkpoint_close(&checkpoint, true);
+    ck_assert_int_ne(access(scratch_path(dir, "x.tnm.part"), F_OK), 0);
+    net_free(&net);
+    net_free(&whole);
+    dataset_close(&data);
+    scratch_remove(dir);
+}
+END_TEST
+
+START_TEST(what_another_run_left_is_refused) {
+    const char *dir = scratch_make();
+    const char *path = scratch_path(dir, "x.tnm");
+    struct checkpoint c;
+    struct tnm_error err;
+    char kept[4] = "abc", back[5] = "";
+    struct checkpoint_part part[] = {{kept, 4}, {NULL, 0}}, into[] = {{back, 4}, {NULL, 0}};
+    ck_assert(checkpoint_open(&c, path, "a run", true, &err));
+    ck_assert_int_eq(checkpoint_load(&c, into, 2, &err), CHECKPOINT_NONE); // there is no file
+    c.stage = 2;
+    ck_assert(checkpoint_save(&c, part, 2, &err));
+    checkpoint_close(&c, false);
+    static const struct {
+        const char *text;
+        uint32_t stage;
+        size_t len;
+        enum checkpoint_found found;
+    } known[] = {{"a run", 2, 4, CHECKPOINT_HERE},
+                 {"a run", 1, 4, CHECKPOINT_LATER},
+                 {"a run", 3, 4, CHECKPOINT_BROKEN},
+                 {"a run", 2, 5, CHECKPOINT_BROKEN},
+                 {"another", 2, 4, CHECKPOINT_BROKEN}};
+    for (int i = 0; i < 5; i++) {
+        ck_assert(checkpoint_open(&c, path, known[i].text, true, &err));
+        c.stage = known[i].stage;
+        into[0].len = known[i].len;
+        ck_assert_int_eq(checkpoint_load(&c, into, 2, &err), known[i].found);
+        checkpoint_close(&c, false);
+    }
+    ck_assert_str_eq(back, "abc");
+    ck_assert_ptr_nonnull(strstr(err.text, "x.tnm.part is of another run"));
+    FILE *file = fopen(scratch_path(dir, "x.tnm.part"), "r+");
+    ck_assert(file != NULL && fseek(file, 60, SEEK_SET) == 0 && fputc('x', file) == 'x');
+    fclose(file);
+    ck_assert(checkpoint_open(&c, path, "a run", true, &err));
+    c.stage = 2;
+    ck_assert_int_eq(checkpoint_load(&c, part, 2, &err), CHECKPOINT_BROKEN);
+    ck_assert_ptr_nonnull(strstr(err.text, "is damaged"));
+    checkpoint_close(&c, true);
+    scratch_remove(dir);
+}
+END_TEST
+
 START_TEST(what_cannot_be_trained_is_said) {
     struct dataset data;
     struct net net;
@@ -516,6 +630,8 @@ Suite *train_suite(void) {
     tcase_add_test(t, a_centroid_moves_by_the_sum_of_its_weights_gradients);
     tcase_add_loop_test(t, the_rate_follows_its_schedule, 0, 4);
     tcase_add_test(t, the_best_epoch_is_kept_where_asked);
+    tcase_add_loop_test(t, an_interrupted_run_goes_on_to_the_same_bits, 0, 4);
+    tcase_add_test(t, what_another_run_left_is_refused);
     tcase_add_test(t, what_cannot_be_trained_is_said);
     suite_add_tcase(s, t);
     return s;
