@@ -30,15 +30,15 @@ struct learn_settings {
 #define LEARN_TEACHER_OPTIONS                                                                      \
     {"teacher", 0, CLI_PATH, LEARN_AT(teacher), "T.tnm[,T2...]", NULL, 0, 0,                       \
      "learn from what other networks say, too"},                                                   \
-    {"temperature", 0, CLI_REAL, LEARN_AT(temperature), "X", NULL, 0.1, 100,                        \
-     "at which teacher and network are compared [2]"},                                                 \
-    {"teacher-weight", 0, CLI_REAL, LEARN_AT(teacher_weight), "F", NULL, 0, 1,                    \
-     "the teacher's share of the loss; the label has the rest [0.9]"},                                   \
+    {"temperature", 0, CLI_REAL, LEARN_AT(temperature), "X", NULL, 0.1, 100,                       \
+     "at which teacher and network are compared [2]"},                                             \
+    {"teacher-weight", 0, CLI_REAL, LEARN_AT(teacher_weight), "F", NULL, 0, 1,                     \
+     "the teacher's share of the loss; the label has the rest [0.9]"},                             \
     {"weak", 0, CLI_COUNT, LEARN_AT(weak), "N", NULL, 0, 500,                                      \
      "learn from a fixed pool: each image, N mild copies of it,"},                                 \
     {"strong", 0, CLI_COUNT, LEARN_AT(strong), "N", NULL, 0, 500,                                  \
      "... and N strongly varied ones; a teacher sees each copy once"},                             \
-    {"pen", 0, CLI_REAL, LEARN_AT(pen), "F", NULL, 0, 1,                                            \
+    {"pen", 0, CLI_REAL, LEARN_AT(pen), "F", NULL, 0, 1,                                           \
      "how far a pool's copies vary the thickness of strokes [0]"}
 
 #define LEARN_OPTIONS(EPOCHS, RATE)                                                                \
