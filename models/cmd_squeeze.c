@@ -111,7 +111,7 @@ static bool run(const struct settings *s, struct step *step, struct net *net, st
          check_size(s->learn.output, s->budget, err);
     json_decref(details);
     json_decref(squeeze.log);
-    learn_close(&learn);
+    learn_close(&learn, ok);
     return ok;
 }
 
