@@ -79,7 +79,7 @@ static bool squeeze(uint64_t budget, const char *folder, struct net *net, uint8_
                         .log = json_array()};
     bool ok = squeeze_run(&s, err) && pack_net(net, &s.pack, bytes, len, err);
     json_decref(s.log);
-    learn_close(&learn);
+    learn_close(&learn, true);
     return ok;
 }
 
