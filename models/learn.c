@@ -58,9 +58,10 @@ static struct train_options options_of(const struct learn_settings *s) {
 
 static bool tell(void *arg, const struct train_report *r) {
     json_t *epochs = arg;
-    cli_say("epoch %u of %u: loss %.4f, train %.2f %%, validation %.2f %%, rate %.2g, %.2f s",
-            r->epoch, r->epochs, r->loss, 100 * measure_accuracy(r->train),
-            100 * measure_accuracy(r->validation), (double)r->rate, r->seconds);
+    char train[16], validation[16];
+    cli_say("epoch %u of %u: loss %.4f, train %s, validation %s, rate %.2g, %.2f s", r->epoch,
+            r->epochs, r->loss, step_percent(r->train, train),
+            step_percent(r->validation, validation), (double)r->rate, r->seconds);
     json_array_append_new(epochs, json_pack("{s:I, s:f, s:o, s:o, s:f, s:f}", "epoch",
                                             (json_int_t)r->epoch, "loss", r->loss, "train",
                                             cli_number(measure_accuracy(r->train)), "validation",

@@ -117,8 +117,7 @@ static json_t *document(const struct step *step, const struct tnm_model *model, 
     return all;
 }
 
-// "98.51 %", or "unknown".
-static const char *percent(struct tnm_score score, char text[16]) {
+const char *step_percent(struct tnm_score score, char text[16]) {
     if (score.images == 0)
         return "unknown";
     snprintf(text, 16, "%.2f %%", 100.0 * score.correct / score.images);
@@ -133,8 +132,9 @@ static void report(const struct step *step, const struct tnm_model *model) {
            "validation %s, test %s; %.1f s\n",
            step->output, (unsigned long long)s.nonzeros, (unsigned long long)s.weights,
            100.0 * (double)(s.weights - s.nonzeros) / (double)s.weights, s.bytes,
-           (double)s.dense_bytes / (double)s.bytes, percent(model->meta.validation, validation),
-           percent(model->meta.test, test), cli_seconds() - step->started);
+           (double)s.dense_bytes / (double)s.bytes,
+           step_percent(model->meta.validation, validation), step_percent(model->meta.test, test),
+           cli_seconds() - step->started);
 }
 
 bool step_finish(const struct step *step, struct net *net, const struct dataset *data,

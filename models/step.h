@@ -56,4 +56,7 @@ bool step_data(struct dataset *data, const char *dir, const struct net *net, boo
 bool step_finish(const struct step *step, struct net *net, const struct dataset *data,
                  struct json_t *details, struct tnm_error *err) TNM_MUST_CHECK;
 
+// "98.51 %", in text, or "unknown".
+const char *step_percent(struct tnm_score score, char text[16]);
+
 #endif

@@ -407,6 +407,22 @@ START_TEST(pruning_by_deviation_keeps_what_is_above_the_threshold) {
 }
 END_TEST
 
+// Three images are too few to hold any of them out.
+START_TEST(an_accuracy_that_nobody_measured_is_no_number) {
+    const char *all = folder;
+    folder = scratch_make();
+    write_set("train", 0, 3);
+    struct tool_run run =
+        tool_run("train --arch 36-3 --data %s -o %s/few.tnm --epochs 1", folder, folder);
+    ck_assert_msg(run.code == 0, "%s", run.err);
+    ck_assert_msg(strstr(run.err, "validation unknown") != NULL, "%s", run.err);
+    ck_assert_ptr_null(strstr(run.err, "nan"));
+    tool_free(&run);
+    scratch_remove(folder);
+    folder = all;
+}
+END_TEST
+
 START_TEST(pruning_everything_is_said) {
     struct tool_run run = tool_run("prune %s/m.tnm -o %s/empty.tnm --sparsity 1", folder, folder);
     ck_assert_int_eq(run.code, 0);
@@ -549,6 +565,7 @@ Suite *tools_suite(void) {
     tcase_add_loop_test(t, verify_finds_any_flipped_byte, 0, 4);
     tcase_add_test(t, prune_leaves_as_many_as_asked_and_says_where_they_come_from);
     tcase_add_test(t, pruning_by_deviation_keeps_what_is_above_the_threshold);
+    tcase_add_test(t, an_accuracy_that_nobody_measured_is_no_number);
     tcase_add_test(t, pruning_everything_is_said);
     tcase_add_test(t, retraining_and_sharing_keep_zeros_zero);
     tcase_add_test(t, retraining_prunes_on_the_way_and_learns_from_a_teacher);
