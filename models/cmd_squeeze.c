@@ -89,16 +89,14 @@ static bool check_size(const char *path, uint64_t budget, struct tnm_error *err)
 static bool run(const struct settings *s, struct step *step, struct net *net, struct dataset *data,
                 struct tnm_error *err) {
     struct learn learn = {0};
-    const struct pack pack = pack_small(s->learn.seed);
     if (s->budget <= STEP_BYTES)
         return tnm_fail(err, TNM_EINPUT, "a budget of %llu bytes is too small for any file",
                         (unsigned long long)s->budget);
-    step->pack = &pack;
     struct squeeze squeeze = {.net = net,
                               .data = data,
                               .learn = &learn,
                               .budget = s->budget - STEP_BYTES,
-                              .pack = pack,
+                              .pack = *step->pack,
                               .bits = s->bits,
                               .effort = s->effort,
                               .trained = s->from != NULL,
@@ -146,6 +144,8 @@ int cmd_squeeze(int argc, char **argv) {
                         .threads = s.learn.threads};
     cli_tell(&command, &s, step.parameters, sizeof step.parameters);
     fill(&s);
+    const struct pack pack = pack_small(s.learn.seed);
+    step.pack = &pack;
     bool ok = open_net(&s, &step, &net, &data, &err) && run(&s, &step, &net, &data, &err);
     code = ok ? CLI_OK : cli_fail(&err);
     dataset_close(&data);

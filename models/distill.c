@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/checksum.h"
 #include "core/error.h"
+#include "core/save.h"
 
 enum { ROOM = 64 }; // inputs that a teacher answers side by side
 
@@ -85,16 +88,80 @@ bool distill_open(struct distill *d, const char *names, uint32_t inputs, uint32_
     return ok;
 }
 
+// The file is this, the floats, and a byte for each copy that is 1 where it is known; all in the
+// order of this machine, as it is no use elsewhere.
+struct head {
+    char magic[16];
+    uint8_t key[32]; // SHA-256 of what the answers depend on
+    uint32_t images, copies, outputs, zero;
+};
+
+static const char magic[16] = "tnm teachers 1";
+
 bool distill_remember(struct distill *d, uint32_t images, uint32_t copies, struct tnm_error *err) {
-    size_t n = (size_t)images * copies;
-    d->soft = malloc(n * d->outputs * sizeof *d->soft);
-    d->known = calloc(n, 1);
-    if (d->soft == NULL || d->known == NULL)
+    size_t n = (size_t)images * copies, soft = n * d->outputs * sizeof *d->soft;
+    struct head *head = d->memory = calloc(1, d->len = sizeof *head + soft + n);
+    if (head == NULL)
         return tnm_fail_errno(err, ENOMEM, "what teachers say of %u copies of %u images", copies,
                               images);
+    *head = (struct head){.images = images, .copies = copies, .outputs = d->outputs};
+    memcpy(head->magic, magic, sizeof magic);
+    d->soft = (float *)(head + 1);
+    d->known = (uint8_t *)(head + 1) + soft;
     d->images = images;
     d->copies = copies;
     return true;
+}
+
+static void make_key(const struct distill *d, const char *key, uint8_t digest[32]) {
+    char all[DISTILL_MAX_TEACHERS * 65 + 512];
+    int n = snprintf(all, sizeof all, "%.400s temperature %.9g", key, (double)d->temperature);
+    for (uint32_t t = 0; t < d->n_teachers; t++)
+        n += snprintf(all + n, sizeof all - (size_t)n, " %s", tnm_model_digest(d->teacher[t]));
+    tnm_sha256(all, (size_t)n, digest);
+}
+
+static uint64_t count_known(const struct distill *d) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < (size_t)d->images * d->copies; i++)
+        n += d->known[i] == 1;
+    return n;
+}
+
+// Reads the whole of an open file over memory, if it is the right one.
+static bool read_kept(struct distill *d, FILE *file, struct tnm_error *err) {
+    struct head head, *own = d->memory;
+    if (fread(&head, sizeof head, 1, file) != 1 || memcmp(head.magic, magic, sizeof magic) != 0)
+        return tnm_fail(err, TNM_EINPUT, "%s: not a file of what teachers said", d->path);
+    if (memcmp(&head, own, sizeof head) != 0)
+        return tnm_fail(err, TNM_EINPUT,
+                        "%s: of other teachers, temperature, images or copies; remove it to begin "
+                        "anew",
+                        d->path);
+    size_t rest = d->len - sizeof head;
+    if (fread(own + 1, 1, rest, file) != rest || fgetc(file) != EOF)
+        return tnm_fail(err, TNM_EINPUT, "%s: damaged; remove it to begin anew", d->path);
+    d->stored = count_known(d);
+    return true;
+}
+
+bool distill_keep(struct distill *d, const char *path, const char *key, struct tnm_error *err) {
+    d->path = path;
+    make_key(d, key, ((struct head *)d->memory)->key);
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return errno == ENOENT || tnm_fail_errno(err, errno, "cannot open %s", path);
+    bool ok = read_kept(d, file, err);
+    fclose(file);
+    return ok;
+}
+
+bool distill_store(struct distill *d, struct tnm_error *err) {
+    uint64_t known = d->path != NULL ? count_known(d) : 0;
+    if (known == d->stored)
+        return true;
+    d->stored = known;
+    return tnm_write_file(d->path, d->memory, d->len, err);
 }
 
 void distill_close(struct distill *d) {
@@ -108,8 +175,7 @@ void distill_close(struct distill *d) {
     for (uint32_t t = 0; t < d->n_teachers; t++)
         tnm_model_close(d->teacher[t]);
     free(d->bench);
-    free(d->soft);
-    free(d->known);
+    free(d->memory);
     *d = (struct distill){0};
 }
 

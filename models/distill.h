@@ -5,7 +5,7 @@
 //
 // What several teachers say is the mean of their probabilities at the temperature. Where images
 // come from a pool, it is remembered, 4 bytes for each class and copy, so that a teacher sees
-// each copy once in all the training that shares a struct distill.
+// each copy once in all the training that shares a struct distill, or a file that keeps it.
 #ifndef DISTILL_H
 #define DISTILL_H
 
@@ -21,6 +21,10 @@ struct distill {
     uint32_t images, copies;     // remembered; 0: nothing is
     float *soft;                 // (copies, images, outputs)
     uint8_t *known;              // (copies, images)
+    void *memory;                // both, as in the file that keeps them
+    size_t len;
+    const char *path; // of it; NULL: none
+    uint64_t stored;  // how much was known when it was written last
 };
 
 // Opens the files of comma-separated names. Each teacher must have the network's inputs, outputs
@@ -34,6 +38,15 @@ bool distill_open(struct distill *d, const char *names, uint32_t inputs, uint32_
 // Remembers from now on what teachers say of so many copies of so many images.
 bool distill_remember(struct distill *d, uint32_t images, uint32_t copies,
                       struct tnm_error *err) TNM_MUST_CHECK;
+
+// Keeps it in a file, too, which distill_store writes. If it is there, it is read: TNM_EINPUT where
+// it is of another kind, or for other teachers, temperature or images; key says what images, and
+// in what copies. path must live as long as d.
+bool distill_keep(struct distill *d, const char *path, const char *key,
+                  struct tnm_error *err) TNM_MUST_CHECK;
+
+// Writes the file, if there is one and more is known than it holds.
+bool distill_store(struct distill *d, struct tnm_error *err) TNM_MUST_CHECK;
 
 void distill_close(struct distill *d);
 

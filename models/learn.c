@@ -78,6 +78,23 @@ static bool pooled(const struct learn_settings *s) {
     return s->weak != UINT32_MAX || s->strong != UINT32_MAX;
 }
 
+// What a teacher says of a copy depends on the images and on how the pool draws them.
+static bool keep(struct learn *learn, const char *path, const struct dataset *data,
+                 struct tnm_error *err) {
+    const struct data_set *set = &data->set[DATA_TRAIN];
+    const struct pool *pool = &learn->pool; // all 0 where there is none
+    uint8_t digest[32];
+    char key[256];
+    tnm_sha256(set->pixel, (size_t)set->n * data->inputs, digest);
+    int n = snprintf(key, sizeof key, "images ");
+    for (int i = 0; i < 32; i++)
+        n += snprintf(key + n, sizeof key - (size_t)n, "%02x", digest[i]);
+    snprintf(key + n, sizeof key - (size_t)n, " seed %llu, %u weak, %u strong, pen %.9g",
+             (unsigned long long)pool->seed, pool->weak, pool->strong,
+             (double)pool->strongly.thicker);
+    return distill_keep(&learn->distill, path, key, err);
+}
+
 static bool open_teachers(struct learn *learn, const struct learn_settings *s,
                           const struct net *net, const struct dataset *data,
                           struct tnm_error *err) {
@@ -94,7 +111,10 @@ static bool open_teachers(struct learn *learn, const struct learn_settings *s,
     uint32_t copies = learn->options.pool != NULL      ? pool_copies(&learn->pool)
                       : learn->options.augment != NULL ? 0
                                                        : 1;
-    return copies == 0 || distill_remember(d, data->set[DATA_TRAIN].n, copies, err);
+    if (copies == 0 && s->remember != NULL)
+        return tnm_fail(err, TNM_EINPUT, "--remember wants a pool: --weak or --strong");
+    return copies == 0 || (distill_remember(d, data->set[DATA_TRAIN].n, copies, err) &&
+                           (s->remember == NULL || keep(learn, s->remember, data, err)));
 }
 
 bool learn_open(struct learn *learn, const struct learn_settings *s, const struct net *net,
@@ -142,7 +162,8 @@ bool learn_keep(struct learn *learn, const struct learn_settings *s, const struc
 
 bool learn_epochs(struct learn *learn, struct net *net, const struct dataset *data,
                   struct tnm_error *err) {
-    return train_run(net, data, &learn->options, tell, learn->epochs, &learn->last, err);
+    return train_run(net, data, &learn->options, tell, learn->epochs, &learn->last, err) &&
+           distill_store(&learn->distill, err);
 }
 
 void learn_close(struct learn *learn, bool over) {

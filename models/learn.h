@@ -19,7 +19,7 @@ struct learn_settings {
     double rate, last, warmup, step_factor, momentum, weight_decay, l2, l1, augment;
     uint64_t seed;
     bool json, resume;
-    const char *teacher;
+    const char *teacher, *remember;
     double temperature, teacher_weight, pen;
     uint32_t weak, strong;
 };
@@ -34,6 +34,8 @@ struct learn_settings {
      "at which teacher and network are compared [2]"},                                             \
     {"teacher-weight", 0, CLI_REAL, LEARN_AT(teacher_weight), "F", NULL, 0, 1,                     \
      "the teacher's share of the loss; the label has the rest [0.9]"},                             \
+    {"remember", 0, CLI_PATH, LEARN_AT(remember), "FILE", NULL, 0, 0,                              \
+     "keep what teachers say of the pool's copies for the next run"},                              \
     {"weak", 0, CLI_COUNT, LEARN_AT(weak), "N", NULL, 0, 500,                                      \
      "learn from a fixed pool: each image, N mild copies of it,"},                                 \
     {"strong", 0, CLI_COUNT, LEARN_AT(strong), "N", NULL, 0, 500,                                  \

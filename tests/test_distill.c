@@ -174,6 +174,42 @@ START_TEST(what_was_said_of_a_copy_is_remembered) {
 }
 END_TEST
 
+START_TEST(what_is_remembered_outlives_a_run) {
+    const char *folder = scratch_make();
+    const char *teacher = scratch_path(folder, "a.tnm"), *kept = scratch_path(folder, "said");
+    struct tnm_error err;
+    struct distill d;
+    const float x[INPUTS] = {1, 0.5f, 0, 0}, other[INPUTS] = {0};
+    float first[OUTPUTS], again[OUTPUTS];
+    save_teacher(teacher, 3, OUTPUTS);
+    for (int run = 0; run < 4; run++) {
+        ck_assert(distill_open(&d, teacher, INPUTS, OUTPUTS, NULL, 0, 1, &err));
+        ck_assert(distill_remember(&d, 5, 3, &err));
+        if (run == 3)
+            d.temperature = 4;
+        bool fits = distill_keep(&d, kept, run == 2 ? "other images" : "images", &err);
+        ck_assert_msg(fits == (run < 2), "run %d: %s", run, err.text);
+        if (run == 0) {
+            distill_ask(&d, 0, x, (uint32_t[]){4}, (uint16_t[]){2}, 1, first);
+            ck_assert_msg(distill_store(&d, &err), "%s", err.text);
+        } else if (run == 1) { // another input: what was kept is said
+            distill_ask(&d, 0, other, (uint32_t[]){4}, (uint16_t[]){2}, 1, again);
+            ck_assert_mem_eq(again, first, sizeof first);
+        } else {
+            ck_assert_ptr_nonnull(strstr(err.text, "of other teachers"));
+        }
+        distill_close(&d);
+    }
+    scratch_write(kept, "something else", 14);
+    ck_assert(distill_open(&d, teacher, INPUTS, OUTPUTS, NULL, 0, 1, &err));
+    ck_assert(distill_remember(&d, 5, 3, &err));
+    ck_assert(!distill_keep(&d, kept, "images", &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "not a file of"));
+    distill_close(&d);
+    scratch_remove(folder);
+}
+END_TEST
+
 START_TEST(a_teacher_that_does_not_fit_is_refused) {
     const char *folder = scratch_make();
     struct tnm_error err;
@@ -286,6 +322,7 @@ Suite *distill_suite(void) {
                         sizeof mixes / sizeof *mixes);
     tcase_add_test(t, teachers_say_the_mean_of_their_softened_probabilities);
     tcase_add_test(t, what_was_said_of_a_copy_is_remembered);
+    tcase_add_test(t, what_is_remembered_outlives_a_run);
     tcase_add_test(t, a_teacher_that_does_not_fit_is_refused);
     tcase_add_test(t, a_copy_is_the_same_whenever_it_is_drawn);
     tcase_add_test(t, a_student_follows_its_teacher);
