@@ -20,24 +20,25 @@
 #include "models/tidy.h"
 
 enum {
-    SAMPLE = 1000,   // images whose gradients say what is salient in a trial
-    ROUND_BITS = 8,  // of shared values and biases
-    MAX_TRIMS = 6,   // with tuning in between
-    TRIM_EPOCHS = 2, //
-    FEW_COPIES = 3   // of an image, for a tiny network: itself and two mild ones
+    SAMPLE = 1000,  // images whose gradients say what is salient in a trial
+    ROUND_BITS = 8, // of shared values and biases
+    MAX_FITS = 3,   // times that a little is removed while weights still learn by themselves
+    FEW_COPIES = 3, // of an image, for a tiny network: itself and two mild ones
+    SLACK = 6       // bytes that tuning of shared values may add
 };
 
-static const double dense_epochs = 60;
+static const double dense_epochs = 60, share_epochs = 5;
 // Of the first levels; the last row of all that follow.
 static const struct {
     double prune, tune; // epochs
-} level_epochs[] = {{10, 14}, {8, 20}, {8, 24}, {8, 30}};
+} level_epochs[] = {{10, 14}, {8, 20}, {8, 24}, {12, 36}};
 
 // What is left at the first level at most, as a share of all weights; and where few copies of an
 // image are better than many: measured on 784-300-100-10.
 static const double first_level = 0.06, tiny = 0.019;
 
-static const float dense_rate = 2e-3f, prune_rate = 7e-4f, tune_rate = 1.5e-3f, share_rate = 3e-4f;
+static const float dense_rate = 2e-3f, prune_rate = 7e-4f, tune_rate = 1.5e-3f, tiny_rate = 2e-3f,
+                   share_rate = 3e-4f;
 
 // ---- Size --------------------------------------------------------------------------------------
 
@@ -63,6 +64,7 @@ static bool size_of(const struct squeeze *s, size_t *len, struct tnm_error *err)
     return ok;
 }
 
+// Weights to be removed by trial.
 struct trial {
     float **saliency;
     struct net_layer **layer; // (n_layers)
@@ -114,6 +116,10 @@ static bool find_room(const struct squeeze *s, const struct trial *t, uint64_t b
                       struct tnm_error *err) {
     uint64_t fits = 0, above = net_nonzeros(s->net) + 1;
     size_t len, fitting = 0;
+    if (!size_at(s, t, above - 1, &len, err))
+        return false;
+    if (len <= budget) // all that there is
+        fits = above - 1, fitting = len;
     while (above - fits > 1 + fits / 400) {
         // Sizes are nearly proportional, and the room is mostly far below what there is.
         uint64_t middle = above > 4 * fits + 64 ? 2 * fits + 32 : fits + (above - fits) / 2;
@@ -167,7 +173,10 @@ static bool tell(const struct squeeze *s, const char *stage, struct tnm_error *e
     size_t len = 0; // unknown while nothing is shared
     if (s->net->layer[0].bits > 0 && !size_of(s, &len, err))
         return false;
-    cli_say("%s: %llu weights, %zu bytes, validation %.2f %%", stage, (unsigned long long)n, len,
+    char bytes[32] = "";
+    if (len > 0)
+        snprintf(bytes, sizeof bytes, " in %zu bytes", len);
+    cli_say("%s: %llu weights%s, validation %.2f %%", stage, (unsigned long long)n, bytes,
             100 * validation);
     json_array_append_new(s->log, json_pack("{s:s, s:I, s:o, s:o}", "stage", stage, "nonzeros",
                                             (json_int_t)n, "bytes",
@@ -230,32 +239,42 @@ static bool dense(struct squeeze *s, struct tnm_error *err) {
            tell(s, "dense", err) && leave(s, "dense", err);
 }
 
-// Named after its size, so that runs with other budgets may share a folder.
-static bool prune_level(struct squeeze *s, uint32_t level, uint64_t n, struct tnm_error *err) {
+static float rate_for(const struct squeeze *s, uint64_t n) {
+    return (double)n > tiny * (double)net_weights(s->net) ? tune_rate : tiny_rate;
+}
+
+// A stage is named after its size, so that runs with other budgets may share a folder.
+static bool prune_stage(struct squeeze *s, const char *name, uint64_t n, double prune_epochs,
+                        double tune_epochs, struct tnm_error *err) {
     struct train_prune prune = {n, TRAIN_PRUNINGS, SALIENCY_FISHER};
-    uint32_t last = sizeof level_epochs / sizeof *level_epochs - 1;
-    uint32_t row = level < last ? level : last;
-    char stage[48];
+    char stage[64];
     bool found;
-    snprintf(stage, sizeof stage, "prune%u-%llu", level + 1, (unsigned long long)n);
+    snprintf(stage, sizeof stage, "%s-%llu", name, (unsigned long long)n);
     if (!take(s, stage, &found, err))
         return false;
     if (found)
         return true;
     cli_say("%s: to %llu weights", stage, (unsigned long long)n);
     s->learn->options.prune = &prune;
-    bool ok = train(s, level_epochs[row].prune, TRAIN_CONSTANT, prune_rate, n, err);
+    bool ok = train(s, prune_epochs, TRAIN_CONSTANT, prune_rate, n, err);
     s->learn->options.prune = NULL;
     if (!ok)
         return false;
     tidy_units(s->net);
-    return train(s, level_epochs[row].tune, TRAIN_COSINE, tune_rate, n, err) &&
-           tell(s, stage, err) && leave(s, stage, err);
+    return train(s, tune_epochs, TRAIN_COSINE, rate_for(s, n), n, err) && tell(s, stage, err) &&
+           leave(s, stage, err);
 }
 
-// The next level: what the budget has room for and 3 % more, to be trimmed, as a network that was
-// pruned bit by bit packs better than one in a trial; or half of what there is, if that is far
-// more.
+static bool prune_level(struct squeeze *s, uint32_t level, uint64_t n, struct tnm_error *err) {
+    uint32_t last = sizeof level_epochs / sizeof *level_epochs - 1;
+    uint32_t row = level < last ? level : last;
+    char name[24];
+    snprintf(name, sizeof name, "prune%u", level + 1);
+    return prune_stage(s, name, n, level_epochs[row].prune, level_epochs[row].tune, err);
+}
+
+// The next level: what the budget has room for and 3 % more, as a network that was pruned bit by
+// bit packs better than one in a trial; or half of what there is, if that is far more.
 static bool next_level(const struct squeeze *s, uint32_t level, uint64_t *n, bool *last,
                        struct tnm_error *err) {
     struct trial t;
@@ -280,44 +299,51 @@ static bool prune_chain(struct squeeze *s, struct tnm_error *err) {
     return true;
 }
 
-static bool trim_to(struct squeeze *s, uint64_t budget, struct tnm_error *err) {
+// What is still too much goes while each weight learns by itself: shared values cannot make up for
+// even a few weights that are missing.
+static bool fit(struct squeeze *s, struct tnm_error *err) {
+    uint64_t budget = s->budget > SLACK ? s->budget - SLACK : 0;
+    for (int i = 0; i < MAX_FITS; i++) {
+        struct trial t;
+        uint64_t room = 0;
+        bool ok = trial_open(s, &t, err) && find_room(s, &t, budget, &room, err);
+        trial_close(s, &t);
+        if (!ok || room >= net_nonzeros(s->net))
+            return ok;
+        char name[24];
+        snprintf(name, sizeof name, "fit%d", i + 1);
+        if (!prune_stage(s, name, room, 2, 12, err))
+            return false;
+    }
+    return true;
+}
+
+// The last bytes. The network is left as it was measured.
+static bool trim(struct squeeze *s, struct tnm_error *err) {
     struct trial t;
     uint64_t room = 0;
-    bool ok = trial_open(s, &t, err) && find_room(s, &t, budget, &room, err);
+    size_t len;
+    if (!size_of(s, &len, err))
+        return false;
+    if (len <= s->budget)
+        return true;
+    bool ok = trial_open(s, &t, err) && find_room(s, &t, s->budget, &room, err);
     if (ok)
         drop_to(s, &t, room);
     trial_close(s, &t);
-    return ok;
-}
-
-// Tuning moves a file's size by a few bytes; the last time the network is left as it was measured.
-static bool trim(struct squeeze *s, struct tnm_error *err) {
-    size_t len, excess = 0;
-    for (int i = 0; i < MAX_TRIMS; i++) {
-        if (!size_of(s, &len, err))
-            return false;
-        if (len <= s->budget)
-            return true;
-        excess += i == 0 ? 0 : len - s->budget;
-        uint64_t budget = s->budget > excess ? s->budget - excess : 0;
-        if (!trim_to(s, budget, err) ||
-            !train(s, TRIM_EPOCHS, TRAIN_COSINE, share_rate, net_nonzeros(s->net), err))
-            return false;
-        round_all(s->net);
-    }
-    bool ok = size_of(s, &len, err) && (len <= s->budget || trim_to(s, s->budget, err));
     if (ok)
-        round_all(s->net);
-    return ok;
+        round_all(s->net); // dead units have moved biases
+    return ok && tell(s, "trim", err);
 }
 
 static bool share(struct squeeze *s, struct tnm_error *err) {
-    if (!share_all(s, err) || !train(s, 5, TRAIN_COSINE, share_rate, net_nonzeros(s->net), err))
+    if (!share_all(s, err) ||
+        !train(s, share_epochs, TRAIN_COSINE, share_rate, net_nonzeros(s->net), err))
         return false;
     round_all(s->net);
-    return tell(s, "share", err) && trim(s, err) && tell(s, "trim", err);
+    return tell(s, "share", err) && trim(s, err);
 }
 
 bool squeeze_run(struct squeeze *s, struct tnm_error *err) {
-    return dense(s, err) && prune_chain(s, err) && share(s, err);
+    return dense(s, err) && prune_chain(s, err) && fit(s, err) && share(s, err);
 }

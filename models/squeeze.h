@@ -6,9 +6,10 @@
 //              network trains, dead units are emptied, what is left is tuned. How many weights the
 //              budget has room for is found by trial before each level: prune, share and encode a
 //              copy
+//     fit      what the file still has too much goes, too, with more tuning
 //     share    2^bits values a layer, tuned with their weights' gradients added up
 //     round    shared values and biases to steps of 8 bits
-//     trim     the least salient weights go until the file fits, with more tuning after each time
+//     trim     the least salient weights, where a few bytes are left over
 //
 // Each choice is made by size or by what has been measured on held-out images (models/README.md),
 // never by the test set. The same seed and threads repeat a run bit for bit.
