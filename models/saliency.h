@@ -2,7 +2,7 @@
 // What a weight is worth, for pruning: its magnitude, or |w| v^(1/4) with v its gradient squared,
 // on average. The product w^2 sqrt(v) is between magnitude (v does not count) and the diagonal
 // Fisher information of the "optimal brain damage" kind (w^2 v, LeCun, Denker, Solla 1990), and
-// better than both on very sparse networks: see models/README.md.
+// better than both on very sparse networks.
 #ifndef SALIENCY_H
 #define SALIENCY_H
 
