@@ -8,11 +8,23 @@
 #include <stdint.h>
 #include <string.h>
 
-// e^x within 2^-22 of itself, for x limited to -87 .. 88. x = k ln 2 + r, |r| <= 0.35, and the
-// series of e^r; ln 2 is in two parts, the first with so few bits that k times it is exact.
+// x limited to -87 .. 87, by its bits: compilers make vectors of comparisons of whole numbers
+// only. A NaN becomes one of the two.
+static inline float gates_limit(float x) {
+    const uint32_t most = 0x42ae0000; // of 87
+    uint32_t bits, magnitude;
+    memcpy(&bits, &x, sizeof bits);
+    magnitude = bits & 0x7fffffff;
+    magnitude = magnitude < most ? magnitude : most;
+    bits = (bits & 0x80000000) | magnitude;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+// e^x within 2^-22 of itself, x limited. x = k ln 2 + r, |r| <= 0.35, and the series of e^r; ln 2
+// is in two parts, the first with so few bits that k times it is exact.
 static inline float gates_exp(float x) {
-    x = x > -87.0F ? x : -87.0F;
-    x = x < 88.0F ? x : 88.0F;
+    x = gates_limit(x);
     float shifted = x * 1.44269504F + 12582912.0F; // 1.5 * 2^23: the sum is whole
     float k = shifted - 12582912.0F;
     float r = x - k * 0.693359375F;
