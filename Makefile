@@ -115,7 +115,7 @@ $(BUILD)/core/kernels/neon_avx2.o: core/kernels/neon.c | $(BUILD)/packages
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(EXTRA) -mavx2 -mfma -DTNM_AVX2 -MMD -MP -c -o $@ $<
 
-PIXELS = $(addprefix $(BUILD)/core/,prepare.o raster.o ink.o)
+PIXELS = $(addprefix $(BUILD)/core/,prepare.o raster.o sheet.o)
 $(BUILD)/core/kernels/%.o $(PIXELS): EXTRA = -O3
 $(DAEMON): USES = $(DAEMON_PACKAGES) $(PICTURE_PACKAGES)
 $(FORGE): USES = $(FORGE_PACKAGES)

@@ -94,30 +94,47 @@ static uint8_t grey_near(const struct tnm_marks *m, int64_t x, int64_t y) {
     return m->grey[y * m->width + x];
 }
 
-// Looks across one side of a pixel that belongs to a mark: dx, dy is the way out.
-static void trace_side(struct tnm_marks *m, uint32_t label, int64_t x, int64_t y, int dx, int dy) {
-    struct tnm_mark *mark = &m->mark[label];
-    bool inside = x + dx >= 0 && y + dy >= 0 && x + dx < m->width && y + dy < m->height;
-    if (inside && m->label[(y + dy) * m->width + x + dx] == label)
-        return;
-    mark->rim++;
-    if (!inside)
-        return;
-    uint8_t here = grey_near(m, x, y), before = grey_near(m, x - dx, y - dy);
-    int32_t step = grey_near(m, x + 2 * dx, y + 2 * dy) - (here < before ? here : before);
-    mark->steep += step > 0 && 2 * (uint64_t)step * mark->pixels >= mark->ink;
+// Whether the side of a pixel of a mark belongs to its edge: dx, dy is the way out.
+static bool is_rim(const struct tnm_marks *m, uint32_t label, int64_t x, int64_t y, int dx,
+                   int dy) {
+    return x + dx < 0 || y + dy < 0 || x + dx >= m->width || y + dy >= m->height ||
+           m->label[(y + dy) * m->width + x + dx] != label;
 }
 
-void tnm_marks_trace(struct tnm_marks *m) {
+// Whether the picture steps down by half of the mark's darkness there, from one pixel further in to
+// so many out. The picture's own edge is no step.
+static bool is_steep(const struct tnm_marks *m, const struct tnm_mark *mark, int64_t x, int64_t y,
+                     int dx, int dy) {
+    if (x + dx < 0 || y + dy < 0 || x + dx >= m->width || y + dy >= m->height)
+        return false;
+    int64_t out = mark->softness;
+    uint8_t here = grey_near(m, x, y), before = grey_near(m, x - dx, y - dy);
+    int32_t step = grey_near(m, x + out * dx, y + out * dy) - (here < before ? here : before);
+    return step > 0 && 2 * (uint64_t)step * mark->pixels >= mark->ink;
+}
+
+static const int side[4][2] = {{1, 0}, {-1, 0}, {0, 1}, {0, -1}};
+
+static void count_rims(struct tnm_marks *m) {
     size_t i = 0;
     for (uint32_t y = 0; y < m->height; y++)
         for (uint32_t x = 0; x < m->width; x++, i++)
-            if (m->label[i] != 0) {
-                trace_side(m, m->label[i], x, y, 1, 0);
-                trace_side(m, m->label[i], x, y, -1, 0);
-                trace_side(m, m->label[i], x, y, 0, 1);
-                trace_side(m, m->label[i], x, y, 0, -1);
-            }
+            for (int k = 0; k < 4 && m->label[i] != 0; k++)
+                m->mark[m->label[i]].rim += is_rim(m, m->label[i], x, y, side[k][0], side[k][1]);
+}
+
+void tnm_marks_trace(struct tnm_marks *m) {
+    count_rims(m);
+    for (uint32_t i = 1; i <= m->n; i++)
+        if (m->mark[i].pixels > 0)
+            m->mark[i].softness = (uint8_t)fmin(fmax(tnm_mark_stroke(&m->mark[i]) / 3, 2), 6);
+    size_t i = 0;
+    for (uint32_t y = 0; y < m->height; y++)
+        for (uint32_t x = 0; x < m->width; x++, i++)
+            for (int k = 0; k < 4 && m->label[i] != 0; k++)
+                if (is_rim(m, m->label[i], x, y, side[k][0], side[k][1]))
+                    m->mark[m->label[i]].steep +=
+                        is_steep(m, &m->mark[m->label[i]], x, y, side[k][0], side[k][1]);
 }
 
 double tnm_mark_darkness(const struct tnm_mark *mark) {

@@ -13,7 +13,8 @@ struct tnm_mark {
     uint32_t ink;                      // sum of its darkness
     uint32_t pixels;                   // 0 if it is no root
     uint16_t left, top, right, bottom; // inclusive
-    uint32_t rim, steep;               // sides of its edge, and how many of them are a sharp step
+    uint32_t rim, steep;               // sides of its edge, and how many of them are a step
+    uint8_t softness;                  // within how many pixels that must be
 };
 
 // A plane of at most 65535 x 65535 and the marks found in it.

@@ -12,8 +12,9 @@
 
 enum {
     LONGEST_SIDE = 1 << 24, // what the resizing counts with
-    BLACK = 24,             // the lightest ground of a picture in MNIST's form
-    MARKED = 64             // the darkest light that is a mark there
+    LONGEST_INPUT = 1 << 16,
+    BLACK = 24, // the lightest ground of a picture in MNIST's form
+    MARKED = 64 // the darkest light that is a mark there
 };
 
 // ---- Pictures that are inputs already ----------------------------------------------------------
@@ -124,8 +125,8 @@ static bool check(const struct tnm_recipe *recipe, const struct tnm_pixels *pict
     if (recipe->fit != TNM_FIT_CONTAIN && recipe->fit != TNM_FIT_COVER &&
         recipe->fit != TNM_FIT_INK)
         return tnm_fail(err, TNM_EINPUT, "this model's input is not a picture");
-    if (recipe->width == 0 || recipe->height == 0 ||
-        (recipe->channels != 1 && recipe->channels != 3))
+    if (recipe->width == 0 || recipe->height == 0 || recipe->width > LONGEST_INPUT ||
+        recipe->height > LONGEST_INPUT || (recipe->channels != 1 && recipe->channels != 3))
         return tnm_fail(err, TNM_EINPUT,
                         "recipe of %" PRIu32 " x %" PRIu32 " pixels, %" PRIu32 " channels",
                         recipe->width, recipe->height, recipe->channels);

@@ -350,8 +350,9 @@ static void check_ring(int i, uint8_t ground, uint8_t mark) {
     ck_assert_double_eq_tol(did.crop_height, 2 * outer, 2 * slack);
     double scale = 20 / (2 * outer); // the same ring in the input
     uint8_t *want = ring(28, 28, 14, 14, rings[i].radius * scale, rings[i].stroke * scale, 0, 255);
-    ck_assert_msg(likeness(input, want) > 0.93, "ring %d of %u on %u: likeness %g", i, mark, ground,
-                  likeness(input, want));
+    double least = rings[i].stroke > 3 ? 0.93 : 0.83; // smoothing widens a stroke of 3 pixels
+    ck_assert_msg(likeness(input, want) > least, "ring %d of %u on %u: likeness %g", i, mark,
+                  ground, likeness(input, want));
     free(want);
     free(at);
 }
@@ -406,6 +407,24 @@ START_TEST(drawings_come_in_the_form_of_mnist) {
         ck_assert_double_ge(likeness(input, inverted), 0.97);
         photo_free(&drawing);
     }
+    free(digits);
+}
+END_TEST
+
+// What an out-of-focus camera makes of a digit, or a browser that enlarges one.
+START_TEST(soft_edges_are_edges) {
+    uint8_t *digits = photo_digits(), *large = malloc(280 * 280), input[784], scratch[2000];
+    double alike = 0;
+    ck_assert_ptr_nonnull(digits);
+    for (int i = 0; i < 100; i++) {
+        struct tnm_pixels pixels = {28, 28, 1, digits + 784 * i};
+        struct raster_part all = {0, 0, 28, 28};
+        tnm_raster_resize(&pixels, &all, 0, large, 280, 280, 280, scratch);
+        struct tnm_prepared did = prepare(&ink, large, 280, 280, 1, input);
+        alike += did.found && !did.inverted ? likeness(input, digits + 784 * i) / 100 : 0;
+    }
+    ck_assert_double_ge(alike, 0.9);
+    free(large);
     free(digits);
 }
 END_TEST
@@ -505,6 +524,7 @@ Suite *prepare_suite(void) {
     tcase_add_loop_test(t, a_ring_is_found_whatever_its_size_and_polarity, 0,
                         sizeof rings / sizeof *rings);
     tcase_add_test(t, drawings_come_in_the_form_of_mnist);
+    tcase_add_test(t, soft_edges_are_edges);
     tcase_add_test(t, moving_a_drawing_changes_nothing);
     tcase_add_test(t, nothing_is_found_on_an_empty_page);
     tcase_add_loop_test(t, any_size_and_content_is_survived, 0, 8);
