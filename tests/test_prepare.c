@@ -413,7 +413,8 @@ END_TEST
 
 // What an out-of-focus camera makes of a digit, or a browser that enlarges one.
 START_TEST(soft_edges_are_edges) {
-    uint8_t *digits = photo_digits(), *large = malloc(280 * 280), input[784], scratch[2000];
+    uint8_t *digits = photo_digits(), *large = malloc(280 * 280), input[784];
+    uint32_t scratch[100];
     double alike = 0;
     ck_assert_ptr_nonnull(digits);
     for (int i = 0; i < 100; i++) {
