@@ -636,7 +636,8 @@ START_TEST(nothing_waits_behind_heavy_pictures) {
         for (done = 0; done < N && has_answer(&heavy[done]); done++)
             ;
     }
-    ck_assert_uint_ge(meanwhile, 20);
+    // Behind them all it would be once; a busy or emulated machine gives health few turns.
+    ck_assert_uint_ge(meanwhile, emulated() ? 2 : 5);
     for (int i = 0; i < N; i++) {
         ck_assert(client_read(&heavy[i], &answer, false));
         ck_assert_msg(answer.status == 200, "%s", answer.body);
@@ -657,13 +658,24 @@ START_TEST(a_model_too_many_is_told_so) {
 }
 END_TEST
 
+// Opens a connection that is served. What was closed before counts until the daemon has seen it go;
+// the case's timeout bounds the wait.
+static void open_served(struct client *client) {
+    for (bool served = false; !served;) {
+        struct answer answer = {0};
+        open_client(client);
+        served = client_get(client, "/healthz", &answer) && answer.status == 200;
+        answer_free(&answer);
+        if (!served)
+            client_close(client);
+    }
+}
+
 START_TEST(a_client_with_too_many_connections_is_told_so) {
     struct client held[3], more;
     struct answer answer;
-    for (int i = 0; i < 3; i++) {
-        open_client(&held[i]);
-        expect_health(&held[i]);
-    }
+    for (int i = 0; i < 3; i++)
+        open_served(&held[i]);
     for (int i = 0; i < 3; i++) { // a refusal takes none of the share
         open_client(&more);
         ck_assert(client_read(&more, &answer, false));
