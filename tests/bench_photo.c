@@ -122,7 +122,7 @@ int main(void) {
     }
     report("all", &all);
     for (enum photo_kind kind = PHOTO_PAPER; kind <= PHOTO_SHADOW; kind++) {
-        struct tally t = try_kind(&b, kind, 4000, 3000, n / 10 + 1, 500);
+        struct tally t = try_kind(&b, kind, 4000, 3000, n / 5 + 1, 500);
         char what[40];
         snprintf(what, sizeof what, "%s, 12 megapixels", photo_kind_name[kind]);
         report(what, &t);

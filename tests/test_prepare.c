@@ -430,6 +430,20 @@ START_TEST(soft_edges_are_edges) {
 }
 END_TEST
 
+// A darker and larger bar, but one that leaves the picture: a table's edge, a finger.
+START_TEST(what_leaves_the_picture_is_not_the_mark) {
+    uint8_t *at = ring(320, 240, 200, 120, 30, 8, 220, 60), input[784];
+    for (int i = 0; i < 320 * 240; i++)
+        if (i % 320 < 70 && i / 320 >= 30 && i / 320 < 44)
+            at[i] = 10;
+    struct tnm_prepared did = prepare(&ink, at, 320, 240, 1, input);
+    ck_assert(did.found && did.inverted);
+    ck_assert_double_eq_tol(did.crop_x, 166, 3);
+    ck_assert_double_eq_tol(did.crop_width, 68, 6);
+    free(at);
+}
+END_TEST
+
 START_TEST(moving_a_drawing_changes_nothing) {
     uint8_t first[784], moved[784];
     for (int i = 0; i < 8; i++) {
@@ -526,6 +540,7 @@ Suite *prepare_suite(void) {
                         sizeof rings / sizeof *rings);
     tcase_add_test(t, drawings_come_in_the_form_of_mnist);
     tcase_add_test(t, soft_edges_are_edges);
+    tcase_add_test(t, what_leaves_the_picture_is_not_the_mark);
     tcase_add_test(t, moving_a_drawing_changes_nothing);
     tcase_add_test(t, nothing_is_found_on_an_empty_page);
     tcase_add_loop_test(t, any_size_and_content_is_survived, 0, 8);
