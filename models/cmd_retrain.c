@@ -116,12 +116,7 @@ int cmd_retrain(int argc, char **argv) {
     int code = cli_parse(&command, argc, argv, &s, &files);
     if (code != CLI_GO)
         return code;
-    struct step step = {.verb = "retrain",
-                        .seed = s.learn.seed,
-                        .output = s.learn.output,
-                        .log = s.learn.log,
-                        .json = s.learn.json,
-                        .threads = s.learn.threads};
+    struct step step = learn_step(&s.learn, "retrain");
     cli_tell(&command, &s, step.parameters, sizeof step.parameters);
     bool ok = step_open(&step, &net, files.item[0], &err);
     if (ok && (code = read_target(&s, &net, &left)) == CLI_GO) {

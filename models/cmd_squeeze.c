@@ -136,12 +136,7 @@ int cmd_squeeze(int argc, char **argv) {
         code = cli_wrong(&command, "give one of --arch, --from");
     if (code != CLI_GO)
         return code;
-    struct step step = {.verb = "squeeze",
-                        .seed = s.learn.seed,
-                        .output = s.learn.output,
-                        .log = s.learn.log,
-                        .json = s.learn.json,
-                        .threads = s.learn.threads};
+    struct step step = learn_step(&s.learn, "squeeze");
     cli_tell(&command, &s, step.parameters, sizeof step.parameters);
     fill(&s);
     const struct pack pack = pack_small(s.learn.seed);

@@ -84,13 +84,8 @@ int cmd_train(int argc, char **argv) {
     struct tnm_recipe recipe = {.fit = code == CLI_GO ? fit[s.recipe] : TNM_FIT_INK};
     if (code != CLI_GO || (code = read_size(s.size, &recipe)) != CLI_GO)
         return code;
-    struct step step = {.verb = "train",
-                        .seed = s.seed,
-                        .output = s.output,
-                        .log = s.log,
-                        .json = s.json,
-                        .threads = s.threads,
-                        .started = cli_seconds()};
+    struct step step = learn_step(&s, "train");
+    step.started = cli_seconds();
     cli_tell(&command, &s, step.parameters, sizeof step.parameters);
     bool ok = step_name(&step, NULL, &err) &&
               dataset_open(&data, s.data, &recipe, true, true, &err) &&

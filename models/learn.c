@@ -34,6 +34,15 @@ void learn_defaults(struct learn_settings *s) {
                                  .strong = UINT32_MAX};
 }
 
+struct step learn_step(const struct learn_settings *s, const char *verb) {
+    return (struct step){.verb = verb,
+                         .seed = s->seed,
+                         .output = s->output,
+                         .log = s->log,
+                         .json = s->json,
+                         .threads = s->threads};
+}
+
 static struct train_options options_of(const struct learn_settings *s) {
     struct train_options o = train_defaults();
     uint32_t threads = cli_threads(s->threads);

@@ -5,6 +5,7 @@
 #define LEARN_H
 
 #include "models/cli.h"
+#include "models/step.h"
 #include "models/train.h"
 
 struct json_t; // jansson
@@ -83,6 +84,9 @@ struct learn_settings {
 
 // The settings of training where a command has not all of the options: as train_defaults.
 void learn_defaults(struct learn_settings *s);
+
+// A step of that name with what the settings say of one; pointers lead into the settings.
+struct step learn_step(const struct learn_settings *s, const char *verb);
 
 // Training as the settings say, once or several times with the same pool and teachers.
 struct learn {
