@@ -9,10 +9,12 @@
 #include "core/error.h"
 #include "core/prepare.h"
 #include "models/gemm.h"
-#include "models/pass.h"
-#include "models/prune.h"
+#include "models/gradual.h"
+#include "models/schedule.h"
 #include "models/score.h"
+#include "models/standing.h"
 #include "models/team.h"
+#include "models/update.h"
 
 #include <errno.h>
 #include <math.h>
@@ -24,41 +26,6 @@
 enum {
     STREAM_ORDER = 1 << 20,
     STREAM_IMAGE = 1 << 21 // + epoch
-};
-
-// A run of parameters that learn in the same way.
-struct block {
-    float *value;
-    size_t n;
-    size_t at;           // of its gradients in a pass's d_param
-    size_t moment;       // of its moments in run's m and v
-    const uint8_t *keep; // NULL: all
-    bool decays;
-    struct net_layer *shared; // value is this layer's codebook
-};
-
-struct run {
-    struct net *net;
-    const struct data_set *set;
-    const struct train_options *options;
-    uint32_t inputs, outputs, steps; // steps in an epoch
-    uint32_t epoch;                  // from 0
-    uint32_t *order;                 // (set->n), this epoch's
-    uint32_t n_blocks;
-    struct block *block;
-    float *m, *v;             // (parameters), moments
-    uint64_t unpruned;        // weights when the run began
-    const float **saliency;   // (n_layers), into the next; only with pruning, as all of these
-    struct net_layer **layer; // (n_layers)
-    float *saliency_memory;   // (weights)
-    struct thread {
-        struct pass pass;
-        struct augment_bench bench;
-        uint16_t *label, *copy; // of the images at hand
-        float *soft;            // what teachers say of them
-        double loss;
-        uint32_t correct;
-    } * thread; // (options->threads)
 };
 
 struct train_options train_defaults(void) {
@@ -84,40 +51,6 @@ static double seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// ---- The learning rate -------------------------------------------------------------------------
-
-// Of step number t (from 0) of the whole run.
-static float rate_at(const struct train_options *o, uint64_t t, uint32_t steps) {
-    double epoch = (double)t / steps, rate = (double)o->rate;
-    if (epoch < (double)o->warmup_epochs)
-        return (float)(rate * (double)(t + 1) / ((double)o->warmup_epochs * steps));
-    if (o->schedule == TRAIN_STEP)
-        return (float)(rate * pow((double)o->step_factor, floor(epoch / o->step_epochs)));
-    if (o->schedule == TRAIN_CONSTANT)
-        return o->rate;
-    double span = o->epochs - (double)o->warmup_epochs;
-    double way = (epoch - (double)o->warmup_epochs) / span;
-    double last = (double)o->last;
-    return (float)(rate * (last + (1 - last) * (1 + cos(3.141592653589793 * way)) / 2));
-}
-
-static struct optimise_step step_at(const struct train_options *o, uint64_t t, uint32_t steps) {
-    float rate = rate_at(o, t, steps);
-    struct optimise_step step = {.rate = rate,
-                                 .beta1 = o->beta1,
-                                 .beta2 = o->beta2,
-                                 .epsilon = 1e-8f,
-                                 .momentum = o->momentum,
-                                 .shrink = rate * o->weight_decay,
-                                 .l1 = o->l1,
-                                 .l2 = o->l2};
-    if (o->optimiser == OPTIMISE_ADAM) {
-        step.rate = (float)((double)rate / (1 - pow((double)o->beta1, (double)t + 1)));
-        step.correction = (float)(1 / sqrt(1 - pow((double)o->beta2, (double)t + 1)));
-    }
-    return step;
-}
-
 // ---- One step ----------------------------------------------------------------------------------
 
 static uint32_t copies_of(const struct train_options *o) {
@@ -125,7 +58,7 @@ static uint32_t copies_of(const struct train_options *o) {
 }
 
 // Images index[0..n) of the set as a thread's inputs.
-static void fetch(struct run *run, struct thread *self, const uint32_t *index, size_t n) {
+static void fetch(struct run *run, struct run_thread *self, const uint32_t *index, size_t n) {
     const struct train_options *o = run->options;
     float *x = pass_input(&self->pass);
     for (size_t i = 0; i < n; i++, x += run->inputs) {
@@ -150,7 +83,7 @@ static void fetch(struct run *run, struct thread *self, const uint32_t *index, s
 
 static void learn_share(struct run *run, struct team *team, unsigned index, const uint32_t *image,
                         size_t n) {
-    struct thread *self = &run->thread[index];
+    struct run_thread *self = &run->thread[index];
     size_t from, to;
     team_share(team, index, n, &from, &to);
     if (from == to) { // a last batch smaller than the team
@@ -180,117 +113,6 @@ static void learn_share(struct run *run, struct team *team, unsigned index, cons
     pass_backward(&self->pass, count);
 }
 
-// Adds the gradients from..to-1 of all threads into the first one's.
-static float *add_up(struct run *run, size_t from, size_t to) {
-    float *sum = run->thread[0].pass.d_param;
-    for (uint32_t t = 1; t < run->options->threads; t++)
-        optimise_add(sum + from, run->thread[t].pass.d_param + from, to - from);
-    return sum;
-}
-
-static void apply(struct run *run, const struct block *b, struct optimise_step step, size_t from,
-                  size_t to, const float *g) {
-    const uint8_t *keep = b->keep != NULL ? b->keep + from : NULL;
-    float *m = run->m + b->moment + from, *v = run->v + b->moment + from;
-    if (!b->decays)
-        step.shrink = step.l1 = step.l2 = 0;
-    if (run->options->optimiser == OPTIMISE_ADAM)
-        optimise_adam(&step, b->value + from, g, m, v, keep, to - from);
-    else
-        optimise_sgd(&step, b->value + from, g, v, keep, to - from);
-}
-
-// A codebook learns from the sums of its weights' gradients, and the weights follow it.
-static void apply_shared(struct run *run, const struct block *b, struct optimise_step step) {
-    struct net_layer *layer = b->shared;
-    size_t n = (size_t)layer->rows * layer->cols;
-    const float *g = add_up(run, b->at, b->at + n);
-    float sum[256] = {0};
-    for (size_t i = 0; i < n; i++)
-        if (layer->keep[i])
-            sum[layer->code[i]] += g[i];
-    apply(run, b, step, 0, b->n, sum);
-    for (size_t i = 0; i < n; i++)
-        if (layer->keep[i])
-            layer->w[i] = layer->codebook[layer->code[i]];
-}
-
-// Each thread takes one part of all parameters; a codebook is one thread's.
-static void update_share(struct run *run, struct team *team, unsigned index, uint64_t t) {
-    struct optimise_step step = step_at(run->options, t, run->steps);
-    size_t first, last;
-    team_share(team, index, pass_parameters(run->net), &first, &last);
-    for (uint32_t i = 0; i < run->n_blocks; i++) {
-        const struct block *b = &run->block[i];
-        if (b->shared != NULL) {
-            if (i % team->n == index)
-                apply_shared(run, b, step);
-            continue;
-        }
-        size_t from = b->at > first ? b->at : first;
-        size_t to = b->at + b->n < last ? b->at + b->n : last;
-        if (from < to)
-            apply(run, b, step, from - b->at, to - b->at, add_up(run, from, to) + from);
-    }
-}
-
-// ---- Pruning on the way ------------------------------------------------------------------------
-
-uint64_t train_left(uint64_t from, uint64_t to, double way) {
-    if (to >= from || way <= 0)
-        return from;
-    double ratio = (double)(to > 0 ? to : 1) / (double)from;
-    double left = (double)from * pow(ratio, 1 - pow(1 - way, 1.5));
-    return way >= 1 ? to : (uint64_t)llround(left);
-}
-
-// How many prunings are due when so many steps of the run are done; they are evenly spread, the
-// last one at its end.
-static uint64_t prunings_after(const struct run *run, uint64_t steps_done) {
-    return steps_done * run->options->prune->per_epoch / run->steps;
-}
-
-static void weigh(struct run *run) {
-    const struct train_prune *prune = run->options->prune;
-    float *saliency = run->saliency_memory;
-    for (uint32_t l = 0; l < run->net->n_layers; l++) {
-        const struct net_layer *layer = &run->net->layer[l];
-        size_t n = (size_t)layer->rows * layer->cols;
-        if (prune->saliency == SALIENCY_FISHER)
-            saliency_of(layer->w, run->v + run->thread[0].pass.at[l], n, saliency);
-        for (size_t i = 0; prune->saliency == SALIENCY_MAGNITUDE && i < n; i++)
-            saliency[i] = fabsf(layer->w[i]);
-        if (l + 1 == run->net->n_layers)
-            saliency_guard(layer, saliency);
-        run->layer[l] = &run->net->layer[l];
-        run->saliency[l] = saliency;
-        saliency += n;
-    }
-}
-
-// What was removed does not move any more.
-static void forget_moments(struct run *run) {
-    for (uint32_t i = 0; i < run->n_blocks; i++) {
-        const struct block *b = &run->block[i];
-        for (size_t k = 0; b->keep != NULL && k < b->n; k++)
-            if (!b->keep[k])
-                run->m[b->moment + k] = run->v[b->moment + k] = 0;
-    }
-}
-
-// One thread's, after step number t of the run.
-static void prune_after(struct run *run, uint64_t t) {
-    uint64_t due = prunings_after(run, t + 1);
-    if (due == prunings_after(run, t))
-        return;
-    const struct train_prune *prune = run->options->prune;
-    weigh(run);
-    double all = (double)run->options->epochs * prune->per_epoch;
-    prune_to(run->layer, run->saliency, run->net->n_layers,
-             train_left(run->unpruned, prune->to, (double)due / all));
-    forget_moments(run);
-}
-
 // ---- An epoch ----------------------------------------------------------------------------------
 
 static void run_epoch(struct team *team, unsigned index, void *arg) {
@@ -308,7 +130,7 @@ static void run_epoch(struct team *team, unsigned index, void *arg) {
         if (run->options->prune == NULL)
             continue;
         if (index == 0)
-            prune_after(run, t);
+            gradual_prune(run, t);
         team_meet(team);
     }
 }
@@ -363,29 +185,6 @@ static bool check(const struct net *net, const struct dataset *data, const struc
     return check_extras(net, data, o, err);
 }
 
-static bool has_removed(const struct net_layer *layer) {
-    return memchr(layer->keep, 0, (size_t)layer->rows * layer->cols) != NULL;
-}
-
-static void list_blocks(struct run *run) {
-    size_t at = 0, moment = pass_parameters(run->net);
-    for (uint32_t l = 0; l < run->net->n_layers; l++) {
-        struct net_layer *layer = &run->net->layer[l];
-        size_t n = (size_t)layer->rows * layer->cols;
-        struct block *b = &run->block[run->n_blocks++];
-        *b = (struct block){.value = layer->w, .n = n, .at = at, .moment = at, .decays = true};
-        b->keep = run->options->prune != NULL || has_removed(layer) ? layer->keep : NULL;
-        if (layer->bits != 0) {
-            *b = (struct block){layer->codebook, layer->n_centroids, at, moment, .shared = layer};
-            moment += layer->n_centroids;
-        }
-        at += n;
-        run->block[run->n_blocks++] =
-            (struct block){.value = layer->bias, .n = layer->rows, .at = at, .moment = at};
-        at += layer->rows;
-    }
-}
-
 static void run_close(struct run *run) {
     for (uint32_t t = 0; run->thread != NULL && t < run->options->threads; t++) {
         pass_close(&run->thread[t].pass);
@@ -399,9 +198,7 @@ static void run_close(struct run *run) {
     free(run->block);
     free(run->m);
     free(run->v);
-    free(run->saliency);
-    free(run->saliency_memory);
-    free(run->layer);
+    gradual_close(run);
 }
 
 static bool open_threads(struct run *run, const struct tnm_recipe *recipe, struct tnm_error *err) {
@@ -409,7 +206,7 @@ static bool open_threads(struct run *run, const struct tnm_recipe *recipe, struc
     run->thread = calloc(threads, sizeof *run->thread);
     bool ok = run->thread != NULL || tnm_fail_errno(err, ENOMEM, "training");
     for (uint32_t t = 0; ok && t < threads; t++) {
-        struct thread *self = &run->thread[t];
+        struct run_thread *self = &run->thread[t];
         self->label = malloc(room * sizeof *self->label);
         self->copy = malloc(room * sizeof *self->copy);
         self->soft = malloc((size_t)room * run->outputs * sizeof *self->soft);
@@ -422,20 +219,10 @@ static bool open_threads(struct run *run, const struct tnm_recipe *recipe, struc
     return ok;
 }
 
-static bool open_pruning(struct run *run, struct tnm_error *err) {
-    size_t n = run->net->n_layers;
-    run->unpruned = net_nonzeros(run->net);
-    run->saliency = calloc(n, sizeof *run->saliency);
-    run->layer = calloc(n, sizeof *run->layer);
-    run->saliency_memory = malloc(net_weights(run->net) * sizeof *run->saliency_memory);
-    return (run->saliency != NULL && run->layer != NULL && run->saliency_memory != NULL) ||
-           tnm_fail_errno(err, ENOMEM, "pruning");
-}
-
 // run is to be closed even where this fails.
 static bool run_open(struct run *run, const struct dataset *data, struct tnm_error *err) {
     const struct tnm_graph *g = &run->net->graph;
-    size_t moments = pass_parameters(run->net) + 256 * (size_t)run->net->n_layers;
+    size_t moments = run_moments(run->net);
     run->set = &data->set[DATA_TRAIN];
     run->inputs = data->inputs;
     run->outputs = (uint32_t)tnm_tensor_elements(&g->tensor[g->output]);
@@ -446,8 +233,8 @@ static bool run_open(struct run *run, const struct dataset *data, struct tnm_err
     run->v = calloc(moments, sizeof *run->v);
     if (run->order == NULL || run->block == NULL || run->m == NULL || run->v == NULL)
         return tnm_fail_errno(err, ENOMEM, "training");
-    list_blocks(run);
-    if (run->options->prune != NULL && !open_pruning(run, err))
+    update_list(run);
+    if (run->options->prune != NULL && !gradual_open(run, err))
         return false;
     return open_threads(run, &data->recipe, err);
 }
@@ -458,20 +245,6 @@ static void shuffle(struct run *run) {
     for (uint32_t i = 0; i < run->set->n; i++)
         run->order[i] = i;
     rng_shuffle(&rng, run->order, run->set->n);
-}
-
-// ---- The best epoch ----------------------------------------------------------------------------
-
-// All parameters, block by block: to best, or back from it.
-static void copy_parameters(const struct run *run, float *best, bool back) {
-    for (uint32_t i = 0; i < run->n_blocks; i++) {
-        const struct block *b = &run->block[i];
-        float *kept = best + b->moment; // as long as the moments, and laid out like them
-        memcpy(back ? b->value : kept, back ? kept : b->value, b->n * sizeof *kept);
-        struct net_layer *layer = b->shared;
-        for (size_t k = 0; back && layer != NULL && k < (size_t)layer->rows * layer->cols; k++)
-            layer->w[k] = layer->keep[k] ? layer->codebook[layer->code[k]] : 0;
-    }
 }
 
 // ---- A whole run -------------------------------------------------------------------------------
@@ -490,90 +263,11 @@ static bool one_epoch(struct run *run, const struct dataset *data, struct train_
     }
     report->seconds = seconds() - start;
     report->train.images = run->set->n;
-    report->rate = rate_at(o, (uint64_t)(run->epoch + 1) * run->steps - 1, run->steps);
+    report->rate = schedule_rate(o, (uint64_t)(run->epoch + 1) * run->steps - 1, run->steps);
     if (!isfinite(report->loss))
         return tnm_fail(err, TNM_EINPUT, "epoch %u: the loss is no longer finite; a rate below %g?",
                         report->epoch, (double)o->rate);
     return score_net(run->net, &data->set[DATA_VALIDATION], o->threads, &report->validation, err);
-}
-
-// ---- Interruption ------------------------------------------------------------------------------
-
-enum { LAYER_PARTS = 5, RUN_PARTS = 7 };
-
-// What is known of a run when an epoch is over.
-struct standing {
-    uint32_t done; // epochs
-    struct train_report last;
-    struct train_report *report; // (options->epochs), of each epoch
-    float *best;                 // parameters, or NULL
-};
-
-static size_t moments_of(const struct net *net) {
-    return pass_parameters(net) + 256 * (size_t)net->n_layers;
-}
-
-static uint32_t list_layer(struct net_layer *layer, struct checkpoint_part *part) {
-    size_t n = (size_t)layer->rows * layer->cols;
-    part[0] = (struct checkpoint_part){layer->w, n * sizeof *layer->w};
-    part[1] = (struct checkpoint_part){layer->bias, layer->rows * sizeof *layer->bias};
-    part[2] = (struct checkpoint_part){layer->keep, n};
-    part[3] = (struct checkpoint_part){layer->codebook, layer->n_centroids * sizeof(float)};
-    part[4] = (struct checkpoint_part){layer->code, layer->code != NULL ? n : 0};
-    return LAYER_PARTS;
-}
-
-static uint32_t list_parts(struct run *run, struct standing *at, struct checkpoint_part *part) {
-    size_t moments = moments_of(run->net) * sizeof(float);
-    uint32_t n = 0;
-    part[n++] = (struct checkpoint_part){&at->done, sizeof at->done};
-    part[n++] = (struct checkpoint_part){&at->last, sizeof at->last};
-    part[n++] = (struct checkpoint_part){at->report, run->options->epochs * sizeof *at->report};
-    part[n++] = (struct checkpoint_part){at->best, at->best != NULL ? moments : 0};
-    part[n++] = (struct checkpoint_part){&run->unpruned, sizeof run->unpruned};
-    part[n++] = (struct checkpoint_part){run->m, moments};
-    part[n++] = (struct checkpoint_part){run->v, moments};
-    for (uint32_t l = 0; l < run->net->n_layers; l++)
-        n += list_layer(&run->net->layer[l], part + n);
-    return n;
-}
-
-static struct checkpoint_part *alloc_parts(const struct run *run, struct tnm_error *err) {
-    size_t n = RUN_PARTS + (size_t)run->net->n_layers * LAYER_PARTS;
-    struct checkpoint_part *part = calloc(n, sizeof *part);
-    if (part == NULL)
-        tnm_fail_errno(err, ENOMEM, "training");
-    return part;
-}
-
-static bool keep_standing(struct run *run, struct standing *at, struct tnm_error *err) {
-    if (run->options->checkpoint == NULL)
-        return true;
-    struct checkpoint_part *part = alloc_parts(run, err);
-    bool ok = part != NULL &&
-              checkpoint_save(run->options->checkpoint, part, list_parts(run, at, part), err);
-    free(part);
-    return ok;
-}
-
-// *over: this stage has been run to its end before.
-static bool find_standing(struct run *run, struct standing *at, bool *over, struct tnm_error *err) {
-    struct checkpoint *checkpoint = run->options->checkpoint;
-    *over = false;
-    if (checkpoint == NULL)
-        return true;
-    checkpoint->stage++;
-    struct checkpoint_part *part = alloc_parts(run, err);
-    if (part == NULL)
-        return false;
-    enum checkpoint_found found = checkpoint_load(checkpoint, part, list_parts(run, at, part), err);
-    free(part);
-    *over = found == CHECKPOINT_LATER;
-    if (found == CHECKPOINT_HERE) { // what is removed has changed
-        run->n_blocks = 0;
-        list_blocks(run);
-    }
-    return found != CHECKPOINT_BROKEN;
 }
 
 // ---- All epochs --------------------------------------------------------------------------------
@@ -587,9 +281,9 @@ static bool next_epoch(struct run *run, const struct dataset *data, struct stand
     if (at->best == NULL || better)
         at->last = *report;
     if (at->best != NULL && better)
-        copy_parameters(run, at->best, false);
+        update_copy(run, at->best, false);
     at->done++;
-    return keep_standing(run, at, err);
+    return standing_keep(run, at, err);
 }
 
 static bool all_epochs(struct run *run, const struct dataset *data, train_listener *listener,
@@ -603,16 +297,8 @@ static bool all_epochs(struct run *run, const struct dataset *data, train_listen
         wanted = listener == NULL || listener(arg, &at->report[run->epoch]);
     }
     if (at->best != NULL)
-        copy_parameters(run, at->best, true);
+        update_copy(run, at->best, true);
     return true;
-}
-
-static bool standing_open(struct standing *at, const struct run *run, struct tnm_error *err) {
-    *at = (struct standing){.report = calloc(run->options->epochs, sizeof *at->report)};
-    if (run->options->keep_best)
-        at->best = calloc(moments_of(run->net), sizeof *at->best);
-    return (at->report != NULL && (at->best != NULL || !run->options->keep_best)) ||
-           tnm_fail_errno(err, ENOMEM, "training");
 }
 
 bool train_run(struct net *net, const struct dataset *data, const struct train_options *options,
@@ -625,12 +311,11 @@ bool train_run(struct net *net, const struct dataset *data, const struct train_o
     struct standing at = {0};
     bool over = false;
     bool ok = run_open(&run, data, err) && standing_open(&at, &run, err) &&
-              find_standing(&run, &at, &over, err);
+              standing_find(&run, &at, &over, err);
     ok = ok && (over || all_epochs(&run, data, listener, arg, &at, err));
     if (last != NULL)
         *last = at.last;
-    free(at.report);
-    free(at.best);
+    standing_close(&at);
     run_close(&run);
     return ok;
 }
