@@ -87,6 +87,7 @@ struct affine {
 
 static struct affine draw_affine(const struct augment *how, const struct augment_bench *bench,
                                  struct rng *rng) {
+    bool mirrored = how->mirror && rng_below(rng, 2) == 1;
     float angle = rng_between(rng, -how->rotate, how->rotate) * 0.017453293f;
     float sx = 1 / (1 + rng_between(rng, -how->scale, how->scale));
     float sy = 1 / (1 + rng_between(rng, -how->scale, how->scale));
@@ -94,6 +95,8 @@ static struct affine draw_affine(const struct augment *how, const struct augment
     float c = cosf(angle), s = sinf(angle);
     struct affine a = {
         .xx = c * sx, .xy = (c * shear - s) * sx, .yx = s * sy, .yy = (s * shear + c) * sy};
+    if (mirrored)
+        a.xx = -a.xx, a.yx = -a.yx;
     float unit_x = (float)bench->width / 28, unit_y = (float)bench->height / 28;
     a.x0 = (float)(bench->width - 1) / 2 + unit_x * rng_between(rng, -how->shift, how->shift);
     a.y0 = (float)(bench->height - 1) / 2 + unit_y * rng_between(rng, -how->shift, how->shift);

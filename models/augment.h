@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // Variations of a picture that leave its class as it is: turned, scaled, sheared, shifted, bent
-// (elastic distortion, after Simard et al. 2003) and drawn with a thicker or thinner pen. Made for
-// light marks on black.
+// (elastic distortion, after Simard et al. 2003), drawn with a thicker or thinner pen, and where
+// that changes nothing, mirrored. Made for light marks on black.
 #ifndef AUGMENT_H
 #define AUGMENT_H
 
@@ -17,6 +17,7 @@ struct augment {
     float elastic; // root mean square of the bending
     float thicker; // 0..1: towards the largest of a pixel and its four neighbours
     float thinner; // 0..1: towards the smallest
+    bool mirror;   // every other picture, left for right
 };
 
 // All of it at a strength: 1 is what suits 28x28 digits; 0 is nothing, 2 twice as far.

@@ -33,6 +33,7 @@ static const struct cli_option options[] = {
     {"effort", 0, CLI_REAL, AT(effort), "X", NULL, 0.001, 100,
      "factor of all epochs; 1 trains for 150 to 250 of them [1]"},
     {"batch", 0, CLI_COUNT, LEARN_AT(batch), "N", NULL, 1, 65536, "images in a step [128]"},
+    LEARN_INPUT_OPTIONS,
     LEARN_TEACHER_OPTIONS,
     {"work", 0, CLI_PATH, AT(folder), "DIR", NULL, 0, 0,
      "keep each stage's network there; stages that are there are not run again"},
@@ -70,10 +71,9 @@ static bool open_net(const struct settings *s, struct step *step, struct net *ne
     if (s->from != NULL)
         return step_open(step, net, s->from, err) &&
                step_data(data, s->learn.data, net, true, true, err);
-    struct tnm_recipe recipe = {.fit = TNM_FIT_INK};
+    const struct tnm_recipe own = {0};
     step->started = cli_seconds();
-    return step_name(step, NULL, err) &&
-           dataset_open(data, s->learn.data, &recipe, true, true, err) &&
+    return step_name(step, NULL, err) && learn_data(&s->learn, &own, data, err) &&
            learn_new(&s->learn, net, data, 0, err) && step_name(step, net, err);
 }
 

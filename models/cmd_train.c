@@ -15,8 +15,7 @@
 static const struct cli_option options[] = {
     {"arch", 0, CLI_TEXT, LEARN_AT(arch), "A", CLI_MUST, 0, 0,
      "784-300-100-10, lenet5, lstm-128, or \"conv 8 3x3 relu pool fc 10\""},
-    {"recipe", 0, CLI_CHOICE, LEARN_AT(recipe), "ink|fit|cover", "ink", 0, 0,
-     "how a picture becomes an input: find the mark on it, pad, or cut"},
+    LEARN_INPUT_OPTIONS,
     {"size", 0, CLI_TEXT, LEARN_AT(size), "WxH[xC]", NULL, 0, 0,
      "of the input, C channels (1 or 3); of itself: the idx images' or 28x28"},
     LEARN_OPTIONS("24", "0.002"),
@@ -44,8 +43,8 @@ static const struct cli_command command = {
     0,
     0};
 
-// "28x28" or "32x32x3" into the recipe; left alone where text is NULL.
-static int read_size(const char *text, struct tnm_recipe *recipe) {
+// "28x28" or "32x32x3"; left alone where text is NULL.
+static int read_size(const char *text, struct tnm_recipe *size) {
     unsigned width, height, channels = 1;
     char more;
     if (text == NULL)
@@ -57,7 +56,7 @@ static int read_size(const char *text, struct tnm_recipe *recipe) {
                          "--size = \"%s\" is not WxH or WxHxC with sides of 1 to %d and 1 or 3 "
                          "channels",
                          text, DATA_MAX_SIDE);
-    *recipe = data_recipe(width, height, channels, recipe->fit);
+    *size = (struct tnm_recipe){.width = width, .height = height, .channels = channels};
     return CLI_GO;
 }
 
@@ -75,20 +74,18 @@ static bool train(const struct learn_settings *s, struct step *step, struct net 
 }
 
 int cmd_train(int argc, char **argv) {
-    static const enum tnm_fit fit[] = {TNM_FIT_INK, TNM_FIT_CONTAIN, TNM_FIT_COVER};
     struct learn_settings s;
     struct net net = {0};
     struct dataset data = {0};
     struct tnm_error err;
     int code = cli_parse(&command, argc, argv, &s, NULL);
-    struct tnm_recipe recipe = {.fit = code == CLI_GO ? fit[s.recipe] : TNM_FIT_INK};
-    if (code != CLI_GO || (code = read_size(s.size, &recipe)) != CLI_GO)
+    struct tnm_recipe size = {0};
+    if (code != CLI_GO || (code = read_size(s.size, &size)) != CLI_GO)
         return code;
     struct step step = learn_step(&s, "train");
     step.started = cli_seconds();
     cli_tell(&command, &s, step.parameters, sizeof step.parameters);
-    bool ok = step_name(&step, NULL, &err) &&
-              dataset_open(&data, s.data, &recipe, true, true, &err) &&
+    bool ok = step_name(&step, NULL, &err) && learn_data(&s, &size, &data, &err) &&
               train(&s, &step, &net, &data, &err);
     code = ok ? CLI_OK : cli_fail(&err);
     dataset_close(&data);

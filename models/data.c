@@ -148,6 +148,7 @@ static bool open_idx(struct dataset *data, const char *dir, bool train, bool tes
 }
 
 static bool count_classes(struct dataset *data, struct tnm_error *err) {
+    data->numbered = true;
     data->class_name = calloc(data->n_classes, sizeof *data->class_name);
     bool ok = data->class_name != NULL;
     for (uint32_t i = 0; ok && i < data->n_classes; i++)
@@ -274,12 +275,20 @@ static bool class_used(const struct dataset *data, uint32_t class) {
     return false;
 }
 
-// The index of class among label (n), or where it has none UINT32_MAX.
+// The index of class among label (n); UINT32_MAX where it is none of them.
 static uint32_t find_label(const char *class, char *const *label, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
         if (strcmp(class, label[i]) == 0)
             return i;
     return UINT32_MAX;
+}
+
+// Whether the labels name classes that the data only counts.
+static bool names_numbers(const struct dataset *data, char *const *label, uint32_t n) {
+    for (uint32_t c = 0; data->numbered && c < data->n_classes; c++)
+        if (find_label(data->class_name[c], label, n) != UINT32_MAX)
+            return false;
+    return data->numbered && data->n_classes <= n;
 }
 
 static bool renumber(struct dataset *data, char *const *label, uint32_t n, uint16_t *to,
@@ -312,6 +321,7 @@ static bool take_names(struct dataset *data, char *const *label, uint32_t n,
     free(data->class_name);
     data->class_name = name;
     data->n_classes = n;
+    data->numbered = false;
     return ok || tnm_fail_errno(err, ENOMEM, "labels");
 }
 
@@ -326,7 +336,33 @@ bool dataset_match(struct dataset *data, char *const *label, uint32_t n, uint32_
     uint16_t *to = calloc((size_t)data->n_classes + 1, sizeof *to);
     if (to == NULL)
         return tnm_fail_errno(err, ENOMEM, "labels");
-    bool ok = renumber(data, label, n, to, err);
+    bool ok = names_numbers(data, label, n) || renumber(data, label, n, to, err);
     free(to);
     return ok && take_names(data, label, n, err);
+}
+
+// ---- Naming classes ----------------------------------------------------------------------------
+
+static bool check_names(const struct dataset *data, char *const *name, uint32_t n,
+                        struct tnm_error *err) {
+    if (n != data->n_classes)
+        return tnm_fail(err, TNM_EINPUT, "%u labels, %s has %u classes", n, data->name,
+                        data->n_classes);
+    for (uint32_t i = 0; i < n; i++)
+        if (find_label(name[i], name, n) != i)
+            return tnm_fail(err, TNM_EINPUT, "label \"%s\" is there twice", name[i]);
+    return true;
+}
+
+bool dataset_name(struct dataset *data, const char *names, struct tnm_error *err) {
+    char **name = calloc((size_t)data->n_classes + 1, sizeof *name); // one too many is seen
+    char *copy = strdup(names), *rest = copy;
+    bool ok = (name != NULL && copy != NULL) || tnm_fail_errno(err, ENOMEM, "labels");
+    uint32_t n = 0;
+    while (ok && rest != NULL && n <= data->n_classes)
+        name[n++] = strsep(&rest, ",");
+    ok = ok && check_names(data, name, n, err) && take_names(data, name, n, err);
+    free(copy);
+    free(name);
+    return ok;
 }

@@ -37,6 +37,7 @@ struct dataset {
     uint32_t inputs;          // width * height * channels
     uint32_t n_classes;       // largest label + 1, or the number of class folders
     char **class_name;        // (n_classes), owned: "0", "1", ..., or the folders' names
+    bool numbered;            // idx files: the classes have no names but their numbers
     struct data_set set[3];   // by enum data_split; n = 0 where absent or not wanted
 };
 
@@ -50,9 +51,14 @@ struct dataset {
 bool dataset_open(struct dataset *data, const char *dir, const struct tnm_recipe *recipe,
                   bool train, bool test, struct tnm_error *err) TNM_MUST_CHECK;
 
+// Names the classes in their order, "cat,dog". TNM_EINPUT where those are not n_classes names, each
+// another one.
+bool dataset_name(struct dataset *data, const char *names, struct tnm_error *err) TNM_MUST_CHECK;
+
 // Renumbers the classes so that class i is label[i] (n), the order that a network was trained with.
-// TNM_EINPUT where the data has a class with images that is not among them. n == 0 changes nothing
-// but checks that there are at most outputs classes.
+// Numbered classes take the labels in order where none of these is such a number. TNM_EINPUT where
+// the data has a class with images that is not among them. n == 0 changes nothing but checks that
+// there are at most outputs classes.
 bool dataset_match(struct dataset *data, char *const *label, uint32_t n, uint32_t outputs,
                    struct tnm_error *err) TNM_MUST_CHECK;
 

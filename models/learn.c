@@ -98,9 +98,9 @@ static bool keep(struct learn *learn, const char *path, const struct dataset *da
     int n = snprintf(key, sizeof key, "images ");
     for (int i = 0; i < 32; i++)
         n += snprintf(key + n, sizeof key - (size_t)n, "%02x", digest[i]);
-    snprintf(key + n, sizeof key - (size_t)n, " seed %llu, %u weak, %u strong, pen %.9g",
+    snprintf(key + n, sizeof key - (size_t)n, " seed %llu, %u weak, %u strong, pen %.9g%s",
              (unsigned long long)pool->seed, pool->weak, pool->strong,
-             (double)pool->strongly.thicker);
+             (double)pool->strongly.thicker, pool->strongly.mirror ? ", mirrored" : "");
     return distill_keep(&learn->distill, path, key, err);
 }
 
@@ -134,13 +134,17 @@ bool learn_open(struct learn *learn, const struct learn_settings *s, const struc
         return tnm_fail(err, TNM_EINPUT,
                         "--augment draws images anew each time, --weak and "
                         "--strong from a pool: give one of them");
+    if (s->mirror && !(s->augment > 0) && !pooled(s))
+        return tnm_fail(err, TNM_EINPUT, "--mirror wants --augment, --weak or --strong");
     if (s->augment > 0) { // not given: NaN
         learn->augment = augment_of_strength((float)s->augment);
+        learn->augment.mirror = s->mirror;
         learn->options.augment = &learn->augment;
     }
     if (pooled(s)) {
         learn->pool =
             pool_of(given(s->weak), given(s->strong), isnan(s->pen) ? 0 : (float)s->pen, s->seed);
+        learn->pool.weakly.mirror = learn->pool.strongly.mirror = s->mirror;
         learn->options.pool = &learn->pool;
     }
     cli_say("%u training images, %u for validation, %u for the final test; %llu of %llu weights; "
@@ -222,6 +226,15 @@ static bool describe_net(struct net *net, const struct dataset *data, uint32_t n
     return tnm_meta_set_labels(&net->meta, (const char *const *)data->class_name, data->n_classes,
                                err) &&
            choose_self_test(&net->meta.self_test, data, n, err);
+}
+
+bool learn_data(const struct learn_settings *s, const struct tnm_recipe *size, struct dataset *data,
+                struct tnm_error *err) {
+    static const enum tnm_fit fit[] = {TNM_FIT_INK, TNM_FIT_CONTAIN, TNM_FIT_COVER};
+    struct tnm_recipe recipe =
+        data_recipe(size->width, size->height, size->channels, fit[s->recipe]);
+    return dataset_open(data, s->data, &recipe, true, true, err) &&
+           (s->labels == NULL || dataset_name(data, s->labels, err));
 }
 
 bool learn_new(const struct learn_settings *s, struct net *net, const struct dataset *data,

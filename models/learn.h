@@ -20,6 +20,8 @@ struct learn_settings {
     double rate, last, warmup, step_factor, momentum, weight_decay, l2, l1, augment;
     uint64_t seed;
     bool json, resume;
+    const char *labels; // of the classes, comma between
+    bool mirror;
     const char *teacher, *remember;
     double temperature, teacher_weight, pen;
     uint32_t weak, strong;
@@ -42,7 +44,16 @@ struct learn_settings {
     {"strong", 0, CLI_COUNT, LEARN_AT(strong), "N", NULL, 0, 500,                                  \
      "... and N strongly varied ones; a teacher sees each copy once"},                             \
     {"pen", 0, CLI_REAL, LEARN_AT(pen), "F", NULL, 0, 1,                                           \
-     "how far a pool's copies vary the thickness of strokes [0]"}
+     "how far a pool's copies vary the thickness of strokes [0]"},                                 \
+    {"mirror", 0, CLI_FLAG, LEARN_AT(mirror), NULL, NULL, 0, 0,                                     \
+     "vary left and right, too: for things, not for signs"}
+
+// How pictures become the inputs of a new network, and what its classes are called.
+#define LEARN_INPUT_OPTIONS                                                                        \
+    {"recipe", 0, CLI_CHOICE, LEARN_AT(recipe), "ink|fit|cover", "ink", 0, 0,                      \
+     "how a picture becomes an input: find the mark on it, pad, or cut"},                          \
+    {"labels", 0, CLI_PATH, LEARN_AT(labels), "A,B,...", NULL, 0, 0,                             \
+     "names of the classes in their order, where the data only counts them"}
 
 #define LEARN_OPTIONS(EPOCHS, RATE)                                                                \
     CLI_DATA(LEARN_AT(data), CLI_MUST),                                                            \
@@ -87,6 +98,11 @@ void learn_defaults(struct learn_settings *s);
 
 // A step of that name with what the settings say of one; pointers lead into the settings.
 struct step learn_step(const struct learn_settings *s, const char *verb);
+
+// Opens the data of a new network, its classes named as the settings say. size: of the input, width
+// 0 for its own; how pictures become inputs is the settings'.
+bool learn_data(const struct learn_settings *s, const struct tnm_recipe *size, struct dataset *data,
+                struct tnm_error *err) TNM_MUST_CHECK;
 
 // Training as the settings say, once or several times with the same pool and teachers.
 struct learn {

@@ -150,6 +150,29 @@ START_TEST(bending_is_as_strong_as_it_says) {
 }
 END_TEST
 
+START_TEST(a_mirrored_picture_is_the_picture_left_for_right) {
+    struct augment how = {.mirror = true};
+    uint8_t pixel[PIXELS];
+    float out[PIXELS];
+    struct randomness r;
+    int mirrored = 0;
+    random_start(&r, 0);
+    for (int i = 0; i < PIXELS; i++)
+        pixel[i] = (uint8_t)random_bits(&r);
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        vary(&how, seed, pixel, out);
+        bool same = fabsf(out[0] - (float)pixel[0] / 255) < 1e-5f;
+        mirrored += !same;
+        for (int i = 0; i < PIXELS; i++) {
+            int from = same ? i : i - i % SIDE + SIDE - 1 - i % SIDE;
+            ck_assert_float_eq_tol(out[i], (float)pixel[from] / 255, 1e-5f);
+        }
+    }
+    ck_assert_int_ge(mirrored, 10);
+    ck_assert_int_le(mirrored, 30);
+}
+END_TEST
+
 Suite *augment_suite(void) {
     Suite *s = suite_create("augment");
     TCase *t = tcase_create("augment");
@@ -160,6 +183,7 @@ Suite *augment_suite(void) {
     tcase_add_test(t, a_shift_moves_the_ink_and_no_further_than_asked);
     tcase_add_test(t, a_thicker_pen_leaves_more_ink_and_a_thinner_one_less);
     tcase_add_test(t, bending_is_as_strong_as_it_says);
+    tcase_add_test(t, a_mirrored_picture_is_the_picture_left_for_right);
     suite_add_tcase(s, t);
     return s;
 }

@@ -195,6 +195,49 @@ START_TEST(classes_follow_the_labels_of_a_network) {
 }
 END_TEST
 
+START_TEST(numbered_classes_take_the_labels_in_order_unless_those_are_numbers) {
+    struct dataset data;
+    struct tnm_error err;
+    char *name[] = {"boot", "bag", "coat"}, *number[] = {"2", "0", "1"}, *mixed[] = {"0", "x", "y"};
+    write_set(dir, "train", 200, 3);
+    ck_assert_msg(dataset_open(&data, dir, NULL, true, false, &err), "%s", err.text);
+    uint32_t label = data.set[DATA_TRAIN].label[1];
+    ck_assert(!dataset_match(&data, name, 2, 2, &err));
+    ck_assert(!dataset_match(&data, mixed, 3, 3, &err));
+    ck_assert_msg(dataset_match(&data, name, 3, 3, &err), "%s", err.text);
+    ck_assert_uint_eq(data.set[DATA_TRAIN].label[1], label);
+    ck_assert_str_eq(data.class_name[label], name[label]);
+    ck_assert(!dataset_match(&data, number, 3, 3, &err)); // now it has names
+    dataset_close(&data);
+    ck_assert(dataset_open(&data, dir, NULL, true, false, &err));
+    ck_assert_msg(dataset_match(&data, number, 3, 3, &err), "%s", err.text);
+    ck_assert_uint_eq(data.set[DATA_TRAIN].label[1], (label + 1) % 3);
+    dataset_close(&data);
+}
+END_TEST
+
+START_TEST(classes_are_named_all_or_none) {
+    static const char *const wrong[][2] = {{"a,b", "2 labels, "},
+                                           {"a,b,c,d", "4 labels, "},
+                                           {"a,b,c,d,e,f", "4 labels, "},
+                                           {"", "1 labels, "},
+                                           {"a,b,a", "label \"a\" is there twice"}};
+    struct dataset data;
+    struct tnm_error err;
+    write_set(dir, "train", 30, 3);
+    ck_assert_msg(dataset_open(&data, dir, NULL, true, false, &err), "%s", err.text);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ck_assert(!dataset_name(&data, wrong[i][0], &err));
+        ck_assert_msg(strncmp(err.text, wrong[i][1], strlen(wrong[i][1])) == 0, "%s", err.text);
+    }
+    ck_assert_str_eq(data.class_name[2], "2");
+    ck_assert_msg(dataset_name(&data, "a,b c,d/e", &err), "%s", err.text);
+    ck_assert_str_eq(data.class_name[1], "b c");
+    ck_assert_str_eq(data.class_name[2], "d/e");
+    dataset_close(&data);
+}
+END_TEST
+
 // ---- What is wrong -----------------------------------------------------------------------------
 
 // Each does one thing to a folder that has 20 training images; the text must have these words.
@@ -300,6 +343,8 @@ Suite *data_suite(void) {
     tcase_add_test(t, folders_of_pictures_are_classes);
     tcase_add_test(t, a_folder_of_one_level_is_measured_whole);
     tcase_add_test(t, classes_follow_the_labels_of_a_network);
+    tcase_add_test(t, numbered_classes_take_the_labels_in_order_unless_those_are_numbers);
+    tcase_add_test(t, classes_are_named_all_or_none);
     tcase_add_loop_test(t, damage_is_named_with_file_value_and_limit, 0,
                         sizeof damages / sizeof *damages);
     tcase_add_test(t, what_is_missing_is_said);

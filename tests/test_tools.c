@@ -514,6 +514,31 @@ START_TEST(squeezing_keeps_to_the_budget) {
 }
 END_TEST
 
+START_TEST(classes_have_the_names_they_are_given) {
+    RUN(0,
+        "train --arch 36-3 --data %s -o %s/l.tnm --labels top,middle,bottom --recipe fit --weak 1 "
+        "--mirror --epochs 5 --batch 16 --lr 0.02 --threads 1",
+        folder, folder);
+    RUN(0, "retrain %s/l.tnm --data %s -o %s/l2.tnm --teacher %s/l.tnm --epochs 1 --threads 1",
+        folder, folder, folder, folder);
+    RUN(0,
+        "squeeze --arch 36-3 --data %s --labels top,middle,bottom --recipe fit --budget 420 "
+        "--effort 0.02 --weak 1 --mirror --teacher %s/l.tnm --threads 1 -o %s/l3.tnm",
+        folder, folder, folder);
+    json_t *info = JSON("info --json %s/l3.tnm", folder);
+    const json_t *labels = json_object_get(info, "labels");
+    ck_assert_uint_eq(json_array_size(labels), 3);
+    ck_assert_str_eq(json_string_value(json_array_get(labels, 2)), "bottom");
+    ck_assert_str_eq(word(json_object_get(info, "recipe"), "fit"), "fit");
+    json_decref(info);
+    json_t *measured = JSON("eval --json %s/l2.tnm --data %s", folder, folder);
+    ck_assert_int_gt(whole(json_array_get(json_object_get(measured, "models"), 0), "correct"),
+                     TEST / 2);
+    json_decref(measured);
+    RUN(1, "train --arch 36-3 --data %s -o %s/l4.tnm --mirror", folder, folder);
+}
+END_TEST
+
 // ---- Pictures ----------------------------------------------------------------------------------
 
 static void write_pgm(const char *name, uint32_t image) {
@@ -572,6 +597,7 @@ Suite *tools_suite(void) {
     tcase_add_test(t, pruning_by_gradients_leaves_the_number_asked);
     tcase_add_test(t, shared_values_are_tuned_and_rounded);
     tcase_add_test(t, squeezing_keeps_to_the_budget);
+    tcase_add_test(t, classes_have_the_names_they_are_given);
     tcase_add_test(t, classify_answers_what_it_can_read);
     suite_add_tcase(suite, t);
     return suite;
