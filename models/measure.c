@@ -25,6 +25,7 @@ struct worker {
     const struct data_set *set;
     uint32_t inputs, begin, end;
     uint32_t *answer;
+    float *sum; // may be NULL
     bool ok;
     struct tnm_error err;
 };
@@ -35,6 +36,12 @@ static uint32_t highest(const float *score, size_t n) {
         if (score[i] > score[best])
             best = i;
     return (uint32_t)best;
+}
+
+static void add_probabilities(const struct tnm_model *model, float *logits, size_t n, float *sum) {
+    tnm_model_probabilities(model, logits, logits);
+    for (size_t i = 0; i < n; i++)
+        sum[i] += logits[i];
 }
 
 static void *answer(void *argument) {
@@ -48,6 +55,8 @@ static void *answer(void *argument) {
         tnm_prepare_scale(w->set->pixel + (size_t)i * w->inputs, w->inputs, x);
         tnm_session_run(session, x, 1, logits);
         w->answer[i] = highest(logits, outputs);
+        if (w->sum != NULL)
+            add_probabilities(w->model, logits, outputs, w->sum + i * outputs);
     }
     free(x);
     tnm_session_close(session);
@@ -56,7 +65,7 @@ static void *answer(void *argument) {
 
 // Splits the images among threads. A thread that cannot be started has its part done here.
 static bool answer_all(struct measure *m, const struct tnm_model *model, const struct data_set *set,
-                       uint32_t inputs, uint32_t threads, struct tnm_error *err) {
+                       uint32_t inputs, uint32_t threads, float *sum, struct tnm_error *err) {
     struct worker *w = calloc(threads, sizeof *w);
     if (w == NULL)
         return tnm_fail_errno(err, ENOMEM, "threads");
@@ -67,6 +76,7 @@ static bool answer_all(struct measure *m, const struct tnm_model *model, const s
         w[t].begin = (uint32_t)((uint64_t)set->n * t / threads);
         w[t].end = (uint32_t)((uint64_t)set->n * (t + 1) / threads);
         w[t].answer = m->answer;
+        w[t].sum = sum;
         w[t].started = t > 0 && pthread_create(&w[t].thread, NULL, answer, &w[t]) == 0;
     }
     bool ok = true;
@@ -106,30 +116,54 @@ bool measure_data(struct dataset *data, const char *dir, const struct tnm_meta *
     return tnm_fail_in(err, "%s", dir);
 }
 
-bool measure_run(struct measure *m, const struct tnm_model *model, const struct data_set *set,
-                 uint32_t inputs, uint32_t threads, struct tnm_error *err) {
-    *m = (struct measure){0};
-    if (!fits(model, set, inputs, err))
-        return false;
-    m->images = set->n;
-    m->classes = (uint32_t)tnm_model_outputs(model);
-    m->answer = calloc((size_t)set->n + 1, sizeof *m->answer);
-    m->right = calloc((size_t)set->n + 1, sizeof *m->right);
-    m->confusion = calloc((size_t)m->classes * m->classes, sizeof *m->confusion);
-    bool ok = (m->answer != NULL && m->right != NULL && m->confusion != NULL) ||
-              tnm_fail_errno(err, ENOMEM, "answers");
-    threads = cli_threads(threads);
-    threads = threads < MAX_THREADS ? threads : MAX_THREADS;
-    threads = threads <= set->n / 64 ? threads : set->n / 64 + 1; // a thread wants some work
-    if (!ok || !answer_all(m, model, set, inputs, threads, err)) {
-        measure_free(m);
-        return false;
-    }
+static bool take(struct measure *m, uint32_t images, size_t classes, struct tnm_error *err) {
+    *m = (struct measure){.images = images, .classes = (uint32_t)classes};
+    m->answer = calloc((size_t)images + 1, sizeof *m->answer);
+    m->right = calloc((size_t)images + 1, sizeof *m->right);
+    m->confusion = calloc(classes * classes, sizeof *m->confusion);
+    if (m->answer != NULL && m->right != NULL && m->confusion != NULL)
+        return true;
+    measure_free(m);
+    return tnm_fail_errno(err, ENOMEM, "answers");
+}
+
+static void mark(struct measure *m, const struct data_set *set) {
     for (uint32_t i = 0; i < set->n; i++) {
         m->right[i] = m->answer[i] == set->label[i];
         m->correct += m->right[i];
         m->confusion[(size_t)set->label[i] * m->classes + m->answer[i]]++;
     }
+}
+
+bool measure_run_summing(struct measure *m, const struct tnm_model *model,
+                         const struct data_set *set, uint32_t inputs, uint32_t threads, float *sum,
+                         struct tnm_error *err) {
+    *m = (struct measure){0};
+    if (!fits(model, set, inputs, err) || !take(m, set->n, tnm_model_outputs(model), err))
+        return false;
+    threads = cli_threads(threads);
+    threads = threads < MAX_THREADS ? threads : MAX_THREADS;
+    threads = threads <= set->n / 64 ? threads : set->n / 64 + 1; // a thread wants some work
+    if (!answer_all(m, model, set, inputs, threads, sum, err)) {
+        measure_free(m);
+        return false;
+    }
+    mark(m, set);
+    return true;
+}
+
+bool measure_run(struct measure *m, const struct tnm_model *model, const struct data_set *set,
+                 uint32_t inputs, uint32_t threads, struct tnm_error *err) {
+    return measure_run_summing(m, model, set, inputs, threads, NULL, err);
+}
+
+bool measure_sums(struct measure *m, const float *sum, uint32_t classes, const struct data_set *set,
+                  struct tnm_error *err) {
+    if (!take(m, set->n, classes, err))
+        return false;
+    for (uint32_t i = 0; i < set->n; i++)
+        m->answer[i] = highest(sum + (size_t)i * classes, classes);
+    mark(m, set);
     return true;
 }
 

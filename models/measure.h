@@ -24,6 +24,17 @@ bool measure_data(struct dataset *data, const char *dir, const struct tnm_meta *
 bool measure_run(struct measure *m, const struct tnm_model *model, const struct data_set *set,
                  uint32_t inputs, uint32_t threads, struct tnm_error *err) TNM_MUST_CHECK;
 
+// The same, and adds the probability that the model gives each class to sum (n, outputs), if that
+// is not NULL. What several models have added up to is what their ensemble answers.
+bool measure_run_summing(struct measure *m, const struct tnm_model *model,
+                         const struct data_set *set, uint32_t inputs, uint32_t threads, float *sum,
+                         struct tnm_error *err) TNM_MUST_CHECK;
+
+// Marks the ensemble: its answers are the classes with the highest sums (n, classes), which also
+// have the highest mean. Labels of the set are below classes. TNM_ENOMEM.
+bool measure_sums(struct measure *m, const float *sum, uint32_t classes, const struct data_set *set,
+                  struct tnm_error *err) TNM_MUST_CHECK;
+
 void measure_free(struct measure *m);
 
 // Correct answers on the validation and the test set of data; a set that data lacks: 0 of 0.

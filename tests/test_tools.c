@@ -150,6 +150,7 @@ static const char *const misused[] = {
     "share m.tnm -o s.tnm --init best",
     "eval m.tnm",
     "eval --data x",
+    "eval --ensemble m.tnm --data x",
     "verify",
     "classify m.tnm",
     "train --data x -o y.tnm",
@@ -286,6 +287,38 @@ START_TEST(eval_counts_as_one_counts_by_hand) {
     ck_assert_int_eq(whole(against, "only_first") - whole(against, "only_this"),
                      correct[0] - correct[1]);
     json_decref(eval);
+}
+END_TEST
+
+START_TEST(eval_tells_what_models_answer_together) {
+    RUN(0, "prune %s/m.tnm -o %s/e1.tnm --sparsity 0.7", folder, folder);
+    RUN(0, "prune %s/m.tnm -o %s/e2.tnm --sparsity 0.9", folder, folder);
+    json_t *eval = JSON("eval --json --ensemble --against %s/m.tnm %s/e1.tnm %s/e2.tnm --data %s",
+                        folder, folder, folder, folder);
+    const json_t *models = json_object_get(eval, "models");
+    const json_t *ensemble = json_object_get(eval, "ensemble");
+    ck_assert_uint_eq(json_array_size(models), 3);
+    ck_assert_int_eq(whole(ensemble, "members"), 2); // not m, which they are compared with
+    ck_assert_int_eq(whole(ensemble, "bytes"), whole(json_array_get(models, 1), "bytes") +
+                                                   whole(json_array_get(models, 2), "bytes"));
+    ck_assert_int_eq(whole(ensemble, "images"), TEST);
+    ck_assert_double_eq_tol(real(ensemble, "accuracy"), (double)whole(ensemble, "correct") / TEST,
+                            1e-9);
+    const json_t *against = json_object_get(ensemble, "against_first");
+    ck_assert_int_eq(whole(against, "only_first") - whole(against, "only_this"),
+                     whole(json_array_get(models, 0), "correct") - whole(ensemble, "correct"));
+    json_decref(eval);
+    struct tool_run run =
+        tool_run("eval --brief --ensemble %s/e1.tnm %s/e2.tnm --data %s", folder, folder, folder);
+    ck_assert_int_eq(run.code, 0);
+    ck_assert_ptr_nonnull(strstr(run.out, "\nensemble of 2, "));
+    tool_free(&run);
+    run =
+        tool_run("eval --ensemble %s/e1.tnm tests/data/good/digits.tnm --data %s", folder, folder);
+    ck_assert_int_eq(run.code, 1);
+    ck_assert_ptr_nonnull(strstr(run.err, "digits.tnm: takes 28x28x1"));
+    ck_assert_str_eq(run.out, ""); // refused before the first is run
+    tool_free(&run);
 }
 END_TEST
 
@@ -584,6 +617,7 @@ Suite *tools_suite(void) {
     tcase_add_test(t, info_tells_what_the_file_holds);
     tcase_add_test(t, what_is_not_known_is_null);
     tcase_add_test(t, eval_counts_as_one_counts_by_hand);
+    tcase_add_test(t, eval_tells_what_models_answer_together);
     tcase_add_test(t, the_file_says_what_eval_finds);
     tcase_add_test(t, bench_tells_the_time_of_an_input_beside_a_dense_run);
     tcase_add_test(t, a_log_becomes_a_table);
