@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "core/error.h"
+#include "core/save.h"
 #include "models/learn.h"
 #include "models/share.h"
 #include "models/squeeze.h"
@@ -77,6 +80,69 @@ static bool open_net(const struct settings *s, struct step *step, struct net *ne
            learn_new(&s->learn, net, data, 0, err) && step_name(step, net, err);
 }
 
+// ---- The folder of stages ----------------------------------------------------------------------
+
+// What the stages depend on, as text: all but budget and bits, which stages are named after.
+static char *tell_run(const struct settings *s, const struct step *step, const struct learn *learn,
+                      const struct dataset *data) {
+    struct settings shared = *s;
+    char told[TNM_MAX_TEXT + 1], from[2 * TNM_DIGEST_BYTES + 1] = "nothing";
+    char teachers[DISTILL_MAX_TEACHERS * (2 * TNM_DIGEST_BYTES + 1) + 1] = "";
+    char *text = NULL;
+    shared.budget = UINT64_MAX; // as if not given
+    shared.bits = UINT32_MAX;
+    cli_tell(&command, &shared, told, sizeof told);
+    for (int i = 0; step->has_parent && i < TNM_DIGEST_BYTES; i++)
+        snprintf(from + 2 * i, 3, "%02x", step->parent[i]);
+    for (uint32_t t = 0; t < learn->distill.n_teachers; t++)
+        snprintf(teachers + strlen(teachers), sizeof teachers - strlen(teachers), " %s",
+                 tnm_model_digest(learn->distill.teacher[t]));
+    if (asprintf(&text, "tnm squeeze %s\nseed %llu\ndata %08x\nfrom %s\ntaught by%s\n", told,
+                 (unsigned long long)s->learn.seed, learn_checksum(data), from, teachers) < 0)
+        return NULL;
+    return text;
+}
+
+static bool same_text(const char *path, const char *text) {
+    char kept[TNM_MAX_TEXT + 8192];
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return false;
+    size_t len = fread(kept, 1, sizeof kept, f);
+    fclose(f);
+    return len == strlen(text) && memcmp(kept, text, len) == 0;
+}
+
+// Stages of a run with other settings must not be taken for ours.
+static bool claim_folder(const char *folder, const char *text, struct tnm_error *err) {
+    char path[4096];
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return tnm_fail_errno(err, errno, "%s", folder);
+    if (snprintf(path, sizeof path, "%s/settings", folder) >= (int)sizeof path)
+        return tnm_fail(err, TNM_EINPUT, "--work: path too long");
+    struct stat file;
+    if (stat(path, &file) != 0)
+        return tnm_write_file(path, text, strlen(text), err);
+    return same_text(path, text) ||
+           tnm_fail(err, TNM_EINPUT,
+                    "%s: of a run with other settings, data or teachers; remove it to begin anew",
+                    folder);
+}
+
+static bool open_folder(const struct settings *s, const struct step *step,
+                        const struct learn *learn, const struct dataset *data,
+                        struct tnm_error *err) {
+    if (s->folder == NULL)
+        return true;
+    char *text = tell_run(s, step, learn, data);
+    bool ok =
+        text != NULL ? claim_folder(s->folder, text, err) : tnm_fail_errno(err, ENOMEM, "settings");
+    free(text);
+    return ok;
+}
+
+// ---- All of it ---------------------------------------------------------------------------------
+
 static bool check_size(const char *path, uint64_t budget, struct tnm_error *err) {
     struct stat file;
     if (stat(path, &file) != 0)
@@ -102,7 +168,8 @@ static bool run(const struct settings *s, struct step *step, struct net *net, st
                               .trained = s->from != NULL,
                               .folder = s->folder,
                               .log = json_array()};
-    bool ok = learn_open(&learn, &s->learn, net, data, err) && squeeze_run(&squeeze, err);
+    bool ok = learn_open(&learn, &s->learn, net, data, err) &&
+              open_folder(s, step, &learn, data, err) && squeeze_run(&squeeze, err);
     json_t *details = json_pack("{s:I, s:O, s:O}", "budget", (json_int_t)s->budget, "stages",
                                 squeeze.log, "epochs", learn.epochs);
     ok = ok && step_finish(step, net, data, json_incref(details), err) &&

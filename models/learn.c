@@ -155,18 +155,21 @@ bool learn_open(struct learn *learn, const struct learn_settings *s, const struc
     return s->teacher == NULL || open_teachers(learn, s, net, data, err);
 }
 
+uint32_t learn_checksum(const struct dataset *data) {
+    const struct data_set *set = &data->set[DATA_TRAIN];
+    uint32_t crc = tnm_crc32(0, set->pixel, (size_t)set->n * data->inputs);
+    return tnm_crc32(crc, set->label, set->n * sizeof *set->label);
+}
+
 bool learn_keep(struct learn *learn, const struct learn_settings *s, const struct step *step,
                 const struct dataset *data, struct tnm_error *err) {
     char text[2 * TNM_MAX_TEXT + 512], parent[2 * TNM_DIGEST_BYTES + 1] = "";
-    const struct data_set *set = &data->set[DATA_TRAIN];
-    uint32_t crc = tnm_crc32(0, set->pixel, (size_t)set->n * data->inputs);
-    crc = tnm_crc32(crc, set->label, set->n * sizeof *set->label);
     for (int i = 0; step->has_parent && i < TNM_DIGEST_BYTES; i++)
         snprintf(parent + 2 * i, 3, "%02x", step->parent[i]);
     snprintf(text, sizeof text,
              "%s %s: seed %llu, %u threads, %s, data %08x, from %s, taught by %.512s", TNM_VERSION,
-             step->verb, (unsigned long long)step->seed, learn->options.threads, gemm_name(), crc,
-             parent, s->teacher != NULL ? s->teacher : "nobody");
+             step->verb, (unsigned long long)step->seed, learn->options.threads, gemm_name(),
+             learn_checksum(data), parent, s->teacher != NULL ? s->teacher : "nobody");
     size_t used = strlen(text);
     snprintf(text + used, sizeof text - used, ": %s", step->parameters);
     learn->options.checkpoint = &learn->checkpoint;

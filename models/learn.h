@@ -119,6 +119,9 @@ struct learn {
 bool learn_open(struct learn *learn, const struct learn_settings *s, const struct net *net,
                 const struct dataset *data, struct tnm_error *err) TNM_MUST_CHECK;
 
+// Of the training images and their labels, to tell a run from others.
+uint32_t learn_checksum(const struct dataset *data);
+
 // From here on keeps where training stands in a file beside the output, removed by learn_close
 // where all went well, and with s->resume looks for one. step is what a run is known by.
 bool learn_keep(struct learn *learn, const struct learn_settings *s, const struct step *step,

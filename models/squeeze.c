@@ -210,12 +210,12 @@ static bool take(struct squeeze *s, const char *stage, bool *found, struct tnm_e
               state_keep(&state, &kept, err);
     if (ok) {
         state_restore(&state, s->net);
-        cli_say("%s: taken from %s", stage, path);
         s->learn->options.seed += 2; // as if it had been trained
+        s->learn->last.validation = kept.meta.validation;
     }
     net_free(&kept);
     *found = ok;
-    return ok;
+    return ok && tell(s, stage, err);
 }
 
 static bool leave(struct squeeze *s, const char *stage, struct tnm_error *err) {
@@ -223,7 +223,11 @@ static bool leave(struct squeeze *s, const char *stage, struct tnm_error *err) {
     if (s->folder == NULL)
         return true;
     path_of(s, stage, path, sizeof path);
-    return net_save(s->net, path, NULL, 0, err);
+    struct tnm_score own = s->net->meta.validation;
+    s->net->meta.validation = s->learn->last.validation;
+    bool ok = net_save(s->net, path, NULL, 0, err);
+    s->net->meta.validation = own;
+    return ok;
 }
 
 static bool dense(struct squeeze *s, struct tnm_error *err) {

@@ -547,6 +547,26 @@ START_TEST(squeezing_keeps_to_the_budget) {
 }
 END_TEST
 
+START_TEST(squeezes_share_a_folder_of_stages_if_all_but_the_budget_is_the_same) {
+    static const char line[] = "squeeze --json --from %s/m.tnm --data %s --budget %d --effort 0.05 "
+                               "--weak 1 --threads 1 --seed %d --work %s/stages -o %s/st.tnm";
+    json_t *first = JSON(line, folder, folder, 420, 1, folder, folder);
+    json_t *again = JSON(line, folder, folder, 420, 1, folder, folder);
+    ck_assert_int_eq(whole(first, "bytes"), whole(again, "bytes"));
+    const json_t *stages = json_object_get(again, "stages");
+    ck_assert(json_equal(json_object_get(first, "stages"), stages));
+    ck_assert_uint_lt(json_array_size(json_object_get(again, "epochs")),
+                      json_array_size(json_object_get(first, "epochs")));
+    json_decref(first);
+    json_decref(again);
+    RUN(0, line, folder, folder, 400, 1, folder, folder);
+    struct tool_run other = tool_run(line, folder, folder, 400, 2, folder, folder);
+    ck_assert_int_eq(other.code, 1);
+    ck_assert_ptr_nonnull(strstr(other.err, "stages: of a run with other settings"));
+    tool_free(&other);
+}
+END_TEST
+
 START_TEST(classes_have_the_names_they_are_given) {
     RUN(0,
         "train --arch 36-3 --data %s -o %s/l.tnm --labels top,middle,bottom --recipe fit --weak 1 "
@@ -631,6 +651,7 @@ Suite *tools_suite(void) {
     tcase_add_test(t, pruning_by_gradients_leaves_the_number_asked);
     tcase_add_test(t, shared_values_are_tuned_and_rounded);
     tcase_add_test(t, squeezing_keeps_to_the_budget);
+    tcase_add_test(t, squeezes_share_a_folder_of_stages_if_all_but_the_budget_is_the_same);
     tcase_add_test(t, classes_have_the_names_they_are_given);
     tcase_add_test(t, classify_answers_what_it_can_read);
     suite_add_tcase(suite, t);
