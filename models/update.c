@@ -58,7 +58,7 @@ static void apply(struct run *run, const struct block *b, struct optimise_step s
 static void apply_shared(struct run *run, const struct block *b, struct optimise_step step) {
     struct net_layer *layer = b->shared;
     size_t n = (size_t)layer->rows * layer->cols;
-    const float *g = add_up(run, b->at, b->at + n);
+    const float *g = add_up(run, b->at, b->at + n) + b->at;
     float sum[256] = {0};
     for (size_t i = 0; i < n; i++)
         if (layer->keep[i])

@@ -379,9 +379,10 @@ START_TEST(a_centroid_moves_by_the_sum_of_its_weights_gradients) {
     make_data(&data);
     make_net(&net, &data);
     make_net(&plain, &data);
-    share(&net.layer[0]);
-    const struct net_layer *layer = &net.layer[0];
-    memcpy(plain.layer[0].w, layer->w, 16 * 36 * sizeof(float));
+    share(&net.layer[_i]); // of the first layer, or of one behind it
+    const struct net_layer *layer = &net.layer[_i];
+    const int n = (int)(layer->rows * layer->cols);
+    memcpy(plain.layer[_i].w, layer->w, (size_t)n * sizeof(float));
     o.optimiser = OPTIMISE_SGD; // one step without momentum on all images shows the gradient
     o.momentum = 0;
     o.schedule = TRAIN_CONSTANT;
@@ -392,10 +393,10 @@ START_TEST(a_centroid_moves_by_the_sum_of_its_weights_gradients) {
     train(&net, &data, &o);
     train(&plain, &data, &o);
     double want[4] = {(double)-0.3f, (double)-0.1f, (double)0.1f, (double)0.3f};
-    for (int i = 0; i < 16 * 36; i++) {
+    for (int i = 0; i < n; i++) {
         float was = layer->keep[i] ? (const float[]){-0.3f, -0.1f, 0.1f, 0.3f}[layer->code[i]] : 0;
         if (layer->keep[i])
-            want[layer->code[i]] += (double)plain.layer[0].w[i] - (double)was;
+            want[layer->code[i]] += (double)plain.layer[_i].w[i] - (double)was;
         ck_assert_float_eq(layer->w[i], layer->keep[i] ? layer->codebook[layer->code[i]] : 0);
     }
     for (int k = 0; k < 4; k++) {
@@ -627,7 +628,7 @@ Suite *train_suite(void) {
     tcase_add_loop_test(t, it_learns, 0, 2);
     tcase_add_test(t, a_seed_repeats_to_the_bit_and_threads_change_only_rounding);
     tcase_add_loop_test(t, removed_weights_stay_removed_and_the_others_learn, 0, 2);
-    tcase_add_test(t, a_centroid_moves_by_the_sum_of_its_weights_gradients);
+    tcase_add_loop_test(t, a_centroid_moves_by_the_sum_of_its_weights_gradients, 0, 2);
     tcase_add_loop_test(t, the_rate_follows_its_schedule, 0, 4);
     tcase_add_test(t, the_best_epoch_is_kept_where_asked);
     tcase_add_loop_test(t, an_interrupted_run_goes_on_to_the_same_bits, 0, 4);
