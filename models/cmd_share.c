@@ -22,7 +22,7 @@ struct settings {
     uint32_t bits, init, threads, round_codebook, round_bias;
     uint64_t seed;
     struct cli_list layers;
-    bool json, finetune;
+    bool json, finetune, regroup;
 };
 
 #define AT(field) offsetof(struct settings, field)
@@ -36,6 +36,8 @@ static const struct cli_option options[] = {
     {"layer", 0, CLI_LIST, AT(layers), "NAME=B", NULL, 0, 0, "B for one layer; may be repeated"},
     {"finetune", 0, CLI_FLAG, AT(finetune), NULL, NULL, 0, 0,
      "then train the shared values and the biases on --data"},
+    {"regroup", 0, CLI_FLAG, AT(regroup), NULL, NULL, 0, 0,
+     "with --finetune: weights may change their group while they learn"},
     {"epochs", 0, CLI_COUNT, LEARN_AT(epochs), "N", NULL, 1, 100000, "passes of --finetune [3]"},
     {"lr", 0, CLI_REAL, LEARN_AT(rate), "X", NULL, 1e-9, 100,
      "its learning rate, along a cosine [0.0003]"},
@@ -146,20 +148,37 @@ static bool share_all(const struct settings *s, struct net *net, const uint32_t 
     return true;
 }
 
+// regroup: NULL where weights stay in their groups.
 static bool finetune(const struct settings *s, struct net *net, const struct dataset *data,
-                     json_t *details, struct tnm_error *err) {
-    json_t *epochs = NULL;
-    if (s->finetune && !learn_run(&s->learn, net, data, &epochs, err))
-        return false;
-    if (epochs != NULL)
-        json_object_set_new(details, "epochs", epochs);
+                     struct regroup *regroup, json_t *details, struct tnm_error *err) {
+    struct learn learn;
+    bool ok = learn_open(&learn, &s->learn, net, data, err);
+    learn.options.regroup = regroup;
+    ok = ok && learn_epochs(&learn, net, data, err);
+    if (ok)
+        json_object_set(details, "epochs", learn.epochs);
+    learn_close(&learn, ok);
+    return ok;
+}
+
+static bool share_and_tune(const struct settings *s, struct net *net, const uint32_t *bits,
+                           const struct dataset *data, json_t *details, struct tnm_error *err) {
+    struct regroup regroup = {0};
+    bool ok = (!s->regroup || regroup_open(&regroup, net, err)) &&
+              share_all(s, net, bits, details, err) &&
+              (!s->finetune ||
+               finetune(s, net, data, s->regroup ? &regroup : NULL, details, err));
+    regroup_close(&regroup);
+    return ok;
+}
+
+static void round_values(const struct settings *s, struct net *net) {
     if (s->round_codebook == 0)
         round_codebooks_half(net);
     else if (s->round_codebook != UINT32_MAX)
         round_codebooks(net, 9 - s->round_codebook); // "8" is the word of place 1
     if (s->round_bias != UINT32_MAX)
         round_biases(net, s->round_bias);
-    return true;
 }
 
 static int share(const struct settings *s, struct net *net, const struct step *step,
@@ -168,11 +187,13 @@ static int share(const struct settings *s, struct net *net, const struct step *s
     uint32_t *bits = calloc(net->n_layers + 1, sizeof *bits);
     json_t *details = json_object();
     int code = bits != NULL && details != NULL ? read_bits(net, s, bits) : cli_fail(&err);
-    if (code == CLI_GO)
-        code = share_all(s, net, bits, details, &err) && finetune(s, net, data, details, &err) &&
-                       step_finish(step, net, data, json_incref(details), &err)
-                   ? CLI_OK
-                   : cli_fail(&err);
+    if (code == CLI_GO) {
+        bool ok = share_and_tune(s, net, bits, data, details, &err);
+        if (ok)
+            round_values(s, net);
+        ok = ok && step_finish(step, net, data, json_incref(details), &err);
+        code = ok ? CLI_OK : cli_fail(&err);
+    }
     json_decref(details);
     free(bits);
     return code;
@@ -188,6 +209,8 @@ int cmd_share(int argc, char **argv) {
     int code = cli_parse(&command, argc, argv, &s, &files);
     if (code == CLI_GO && s.finetune && s.data == NULL)
         code = cli_wrong(&command, "--finetune wants --data");
+    if (code == CLI_GO && s.regroup && !s.finetune)
+        code = cli_wrong(&command, "--regroup wants --finetune");
     if (code != CLI_GO)
         return code;
     s.learn.epochs = s.learn.epochs != UINT32_MAX ? s.learn.epochs : 3;

@@ -150,6 +150,9 @@ static bool check_extras(const struct net *net, const struct dataset *data,
                         data->set[DATA_TRAIN].n);
     if (o->distill != NULL && o->distill->copies > 0 && o->pool == NULL && o->augment != NULL)
         return tnm_fail(err, TNM_EINPUT, "what teachers say is remembered of a pool's copies only");
+    if (o->regroup != NULL && (o->keep_best || o->checkpoint != NULL))
+        return tnm_fail(err, TNM_EINPUT,
+                        "weights that change their groups: only the last epoch, never resumed");
     if (o->prune == NULL)
         return true;
     for (uint32_t l = 0; l < net->n_layers; l++)

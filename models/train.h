@@ -19,6 +19,7 @@
 #include "models/net.h"
 #include "models/optimise.h"
 #include "models/pool.h"
+#include "models/regroup.h"
 #include "models/saliency.h"
 
 enum train_schedule {
@@ -63,6 +64,7 @@ struct train_options {
     uint32_t copies;               // the first so many of the pool's; 0: all
     struct distill *distill;       // teachers, with as many threads; NULL: labels alone
     const struct train_prune *prune;
+    struct regroup *regroup; // shared weights may change their group; NULL: they may not
     bool keep_best;      // the epoch of the best validation score, not the last; without prune
     loss_function *loss; // without teachers
     // NULL, or where the run stands after each epoch; a run found there goes on instead, to the

@@ -69,6 +69,17 @@ static void apply_shared(struct run *run, const struct block *b, struct optimise
             layer->w[i] = layer->codebook[layer->code[i]];
 }
 
+// The same where weights may change their group.
+static void apply_regrouped(struct run *run, const struct block *b, struct optimise_step step) {
+    const float *g[TEAM_MAX];
+    struct net_layer *layer = b->shared;
+    for (uint32_t t = 0; t < run->options->threads; t++)
+        g[t] = run->thread[t].pass.d_param + b->at;
+    step.shrink = step.l1 = step.l2 = 0;
+    regroup_step(&run->options->regroup->layer[layer - run->net->layer], layer, &step,
+                 run->options->optimiser, g, run->options->threads);
+}
+
 // Each thread takes one part of all parameters; a codebook is one thread's.
 void update_share(struct run *run, struct team *team, unsigned index, uint64_t t) {
     struct optimise_step step = schedule_step(run->options, t, run->steps);
@@ -77,8 +88,8 @@ void update_share(struct run *run, struct team *team, unsigned index, uint64_t t
     for (uint32_t i = 0; i < run->n_blocks; i++) {
         const struct block *b = &run->block[i];
         if (b->shared != NULL) {
-            if (i % team->n == index)
-                apply_shared(run, b, step);
+            if (i / 2 % team->n == index) // a layer is two blocks
+                (run->options->regroup != NULL ? apply_regrouped : apply_shared)(run, b, step);
             continue;
         }
         size_t from = b->at > first ? b->at : first;
