@@ -166,8 +166,7 @@ static bool share_and_tune(const struct settings *s, struct net *net, const uint
     struct regroup regroup = {0};
     bool ok = (!s->regroup || regroup_open(&regroup, net, err)) &&
               share_all(s, net, bits, details, err) &&
-              (!s->finetune ||
-               finetune(s, net, data, s->regroup ? &regroup : NULL, details, err));
+              (!s->finetune || finetune(s, net, data, s->regroup ? &regroup : NULL, details, err));
     regroup_close(&regroup);
     return ok;
 }

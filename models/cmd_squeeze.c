@@ -32,7 +32,7 @@ static const struct cli_option options[] = {
     {"from", 0, CLI_PATH, AT(from), "M.tnm", NULL, 0, 0, "begin with this trained network instead"},
     {"budget", 0, CLI_BIG, AT(budget), "BYTES", CLI_MUST, 1, 1e12, "the file's largest size"},
     {"bits", 0, CLI_COUNT, AT(bits), "B", NULL, 1, SHARE_MAX_BITS,
-     "at most 2^B different weights in a layer [4]"},
+     "at most 2^B different weights in every layer, not what each is found to need"},
     {"effort", 0, CLI_REAL, AT(effort), "X", NULL, 0.001, 100,
      "factor of all epochs; 1 trains for 150 to 250 of them [1]"},
     {"batch", 0, CLI_COUNT, LEARN_AT(batch), "N", NULL, 1, 65536, "images in a step [128]"},
@@ -183,7 +183,7 @@ static bool run(const struct settings *s, struct step *step, struct net *net, st
 // What was not given.
 static void fill(struct settings *s) {
     struct learn_settings *l = &s->learn;
-    s->bits = s->bits != UINT32_MAX ? s->bits : 4;
+    s->bits = s->bits != UINT32_MAX ? s->bits : 0;
     s->effort = s->effort > 0 ? s->effort : 1; // not given: NaN
     l->batch = l->batch != UINT32_MAX ? l->batch : 128;
     if (l->weak == UINT32_MAX && l->strong == UINT32_MAX) {

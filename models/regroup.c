@@ -82,8 +82,8 @@ static void move_centroids(const struct regroup_layer *r, struct net_layer *laye
 }
 
 void regroup_step(struct regroup_layer *r, struct net_layer *layer,
-                  const struct optimise_step *step, enum optimiser optimiser,
-                  const float *const *g, uint32_t n_g) {
+                  const struct optimise_step *step, enum optimiser optimiser, const float *const *g,
+                  uint32_t n_g) {
     for (size_t i = 0; i < r->n; i++) {
         r->slope[i] = g[0][r->index[i]];
         for (uint32_t t = 1; t < n_g; t++)

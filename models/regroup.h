@@ -34,7 +34,7 @@ void regroup_close(struct regroup *regroup);
 // One step, of a layer that is shared, ascending codebook. g[t] (rows, cols), n_g of them, add up
 // to the gradient.
 void regroup_step(struct regroup_layer *r, struct net_layer *layer,
-                  const struct optimise_step *step, enum optimiser optimiser,
-                  const float *const *g, uint32_t n_g);
+                  const struct optimise_step *step, enum optimiser optimiser, const float *const *g,
+                  uint32_t n_g);
 
 #endif

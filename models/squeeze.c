@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "models/allot.h"
 #include "models/measure.h"
 #include "models/prune.h"
 #include "models/round.h"
@@ -24,14 +25,17 @@ enum {
     ROUND_BITS = 8, // of shared values and biases
     MAX_FITS = 3,   // times that a little is removed while weights still learn by themselves
     FEW_COPIES = 3, // of an image, for a tiny network: itself and two mild ones
-    SLACK = 6       // bytes that tuning of shared values may add
+    USUAL_BITS = 4  // of a code, in trials; how many each layer gets is seen when it is shared
 };
 
-static const double dense_epochs = 60, share_epochs = 5;
+static const double dense_epochs = 60, share_epochs = 8;
 // Of the first levels; the last row of all that follow.
 static const struct {
     double prune, tune; // epochs
 } level_epochs[] = {{10, 14}, {8, 20}, {8, 24}, {12, 36}};
+
+// The share of the budget that weights may add when they change their groups.
+static const double slack = 0.008;
 
 // What is left at the first level at most, as a share of all weights; and where few copies of an
 // image are better than many: measured on 784-300-100-10.
@@ -44,9 +48,10 @@ static const float dense_rate = 2e-3f, prune_rate = 7e-4f, tune_rate = 1.5e-3f, 
 
 static bool share_all(const struct squeeze *s, struct tnm_error *err) {
     struct share_result result;
+    uint32_t bits = s->bits > 0 ? s->bits : USUAL_BITS;
     for (uint32_t l = 0; l < s->net->n_layers; l++)
         if (s->net->layer[l].bits == 0 &&
-            !share_layer(&s->net->layer[l], s->bits, SHARE_LINEAR, 1, &result, err))
+            !share_layer(&s->net->layer[l], bits, SHARE_LINEAR, 1, &result, err))
             return false;
     return true;
 }
@@ -306,7 +311,7 @@ static bool prune_chain(struct squeeze *s, struct tnm_error *err) {
 // What is still too much goes while each weight learns by itself: shared values cannot make up for
 // even a few weights that are missing.
 static bool fit(struct squeeze *s, struct tnm_error *err) {
-    uint64_t budget = s->budget > SLACK ? s->budget - SLACK : 0;
+    uint64_t budget = s->budget - (uint64_t)ceil(slack * (double)s->budget);
     for (int i = 0; i < MAX_FITS; i++) {
         struct trial t;
         uint64_t room = 0;
@@ -340,9 +345,37 @@ static bool trim(struct squeeze *s, struct tnm_error *err) {
     return ok && tell(s, "trim", err);
 }
 
+// Few bits for layers that bear it, more for the others, all in the budget.
+static bool share_by_worth(struct squeeze *s, struct tnm_error *err) {
+    float **squares;
+    struct share_result result;
+    struct net *net = s->net;
+    uint64_t budget = s->budget - (uint64_t)ceil(slack * (double)s->budget);
+    uint32_t *bits = calloc(net->n_layers + 1, sizeof *bits);
+    if (bits == NULL)
+        return tnm_fail_errno(err, ENOMEM, "sharing");
+    bool ok = saliency_squares(net, &s->data->set[DATA_TRAIN], SAMPLE, &squares, err) &&
+              allot_bits(net, &s->pack, (const float *const *)squares, budget, SHARE_MAX_BITS,
+                         ROUND_BITS, bits, err);
+    for (uint32_t l = 0; ok && l < net->n_layers; l++) {
+        cli_say("share: %s %u bits", net->layer[l].name, bits[l]);
+        ok = bits[l] == 0 || share_layer(&net->layer[l], bits[l], SHARE_LINEAR, 1, &result, err);
+    }
+    saliency_free(squares, net->n_layers);
+    free(bits);
+    return ok;
+}
+
 static bool share(struct squeeze *s, struct tnm_error *err) {
-    if (!share_all(s, err) ||
-        !train(s, share_epochs, TRAIN_COSINE, share_rate, net_nonzeros(s->net), err))
+    struct regroup regroup;
+    if (!regroup_open(&regroup, s->net, err))
+        return false;
+    s->learn->options.regroup = &regroup;
+    bool ok = (s->bits > 0 ? share_all(s, err) : share_by_worth(s, err)) &&
+              train(s, share_epochs, TRAIN_COSINE, share_rate, net_nonzeros(s->net), err);
+    s->learn->options.regroup = NULL;
+    regroup_close(&regroup);
+    if (!ok)
         return false;
     round_all(s->net);
     return tell(s, "share", err) && trim(s, err);

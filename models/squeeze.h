@@ -7,7 +7,9 @@
 //              budget has room for is found by trial before each level: prune, share and encode a
 //              copy
 //     fit      what the file still has too much goes, too, with more tuning
-//     share    2^bits values a layer, tuned with their weights' gradients added up
+//     share    bits of each layer by what they are worth (allot.h); weights learn on, and may
+//     change
+//              their group
 //     round    shared values and biases to steps of 8 bits
 //     trim     the least salient weights, where a few bytes are left over
 //
@@ -25,7 +27,7 @@ struct squeeze {
     struct learn *learn; // open; its pool and teachers serve all stages
     uint64_t budget;     // bytes of the whole file, packed as pack says
     struct pack pack;
-    uint32_t bits;      // of a code, 1..8
+    uint32_t bits;      // of a code, 1..8; 0: as many for each layer as are worth their bytes
     double effort;      // of all epochs: 1 is a chain of 150 to 250
     bool trained;       // net is
     const char *folder; // each stage's network is kept there, and taken from there if it is; NULL
