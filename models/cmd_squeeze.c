@@ -66,7 +66,7 @@ static const struct cli_command command = {
     0};
 
 enum {
-    STEP_BYTES = 24 // kept for this step in the file's provenance
+    STEP_BYTES = 34 // kept for this step in the file's provenance
 };
 
 static bool open_net(const struct settings *s, struct step *step, struct net *net,

@@ -28,11 +28,12 @@ enum {
     USUAL_BITS = 4  // of a code, in trials; how many each layer gets is seen when it is shared
 };
 
-static const double dense_epochs = 60, share_epochs = 8;
-// Of the first levels; the last row of all that follow.
-static const struct {
-    double prune, tune; // epochs
-} level_epochs[] = {{10, 14}, {8, 20}, {8, 24}, {12, 36}};
+// Epochs of each stage. Convolutions and lstms take 5 to 20 times as long for one as matrices do,
+// and learn more in it.
+struct course {
+    double dense, prune, tune, fit, polish, share;
+};
+static const struct course short_epochs = {60, 8, 8, 8, 60, 10}, long_epochs = {18, 2, 3, 2, 20, 4};
 
 // The share of the budget that weights may add when they change their groups.
 static const double slack = 0.008;
@@ -144,18 +145,23 @@ static uint32_t epochs(const struct squeeze *s, double standard) {
     return (uint32_t)fmax(1, round(standard * s->effort));
 }
 
-static bool has_convolution(const struct net *net) {
+// Whether each weight is used several times for an image.
+static bool is_deep(const struct net *net) {
     for (uint32_t i = 0; i < net->graph.n_nodes; i++)
-        if (net->graph.node[i].op == TNM_OP_CONV2D)
+        if (net->graph.node[i].op == TNM_OP_CONV2D || net->graph.node[i].op == TNM_OP_LSTM)
             return true;
     return false;
+}
+
+static const struct course *course_of(const struct squeeze *s) {
+    return is_deep(s->net) ? &long_epochs : &short_epochs;
 }
 
 // How many of the pool's copies a network with n weights learns from.
 static uint32_t copies_for(const struct squeeze *s, uint64_t n) {
     const struct pool *pool = s->learn->options.pool;
     double part = (double)n / (double)net_weights(s->net);
-    if (pool == NULL || has_convolution(s->net) || part > first_level)
+    if (pool == NULL || is_deep(s->net) || part > first_level)
         return 0; // all
     uint32_t mild = 1 + pool->weak;
     return part > tiny || mild < FEW_COPIES ? mild : FEW_COPIES;
@@ -244,7 +250,7 @@ static bool dense(struct squeeze *s, struct tnm_error *err) {
     if (found)
         return true;
     s->learn->options.seed++; // two runs a stage
-    return train(s, dense_epochs, TRAIN_COSINE, dense_rate, UINT64_MAX, err) &&
+    return train(s, course_of(s)->dense, TRAIN_COSINE, dense_rate, UINT64_MAX, err) &&
            tell(s, "dense", err) && leave(s, "dense", err);
 }
 
@@ -253,9 +259,9 @@ static float rate_for(const struct squeeze *s, uint64_t n) {
 }
 
 // A stage is named after its size, so that runs with other budgets may share a folder.
-static bool prune_stage(struct squeeze *s, const char *name, uint64_t n, double prune_epochs,
-                        double tune_epochs, struct tnm_error *err) {
-    struct train_prune prune = {n, TRAIN_PRUNINGS, SALIENCY_FISHER};
+static bool stage_of(struct squeeze *s, const char *name, uint64_t n,
+                     bool (*run)(struct squeeze *s, uint64_t n, struct tnm_error *err),
+                     struct tnm_error *err) {
     char stage[64];
     bool found;
     snprintf(stage, sizeof stage, "%s-%llu", name, (unsigned long long)n);
@@ -264,22 +270,31 @@ static bool prune_stage(struct squeeze *s, const char *name, uint64_t n, double 
     if (found)
         return true;
     cli_say("%s: to %llu weights", stage, (unsigned long long)n);
+    return run(s, n, err) && tell(s, stage, err) && leave(s, stage, err);
+}
+
+static bool prune_and_tune(struct squeeze *s, uint64_t n, double prune_epochs, double tune_epochs,
+                           struct tnm_error *err) {
+    struct train_prune prune = {n, TRAIN_PRUNINGS, SALIENCY_FISHER};
     s->learn->options.prune = &prune;
     bool ok = train(s, prune_epochs, TRAIN_CONSTANT, prune_rate, n, err);
     s->learn->options.prune = NULL;
     if (!ok)
         return false;
     tidy_units(s->net);
-    return train(s, tune_epochs, TRAIN_COSINE, rate_for(s, n), n, err) && tell(s, stage, err) &&
-           leave(s, stage, err);
+    return train(s, tune_epochs, TRAIN_COSINE, rate_for(s, n), n, err);
 }
 
-static bool prune_level(struct squeeze *s, uint32_t level, uint64_t n, struct tnm_error *err) {
-    uint32_t last = sizeof level_epochs / sizeof *level_epochs - 1;
-    uint32_t row = level < last ? level : last;
-    char name[24];
-    snprintf(name, sizeof name, "prune%u", level + 1);
-    return prune_stage(s, name, n, level_epochs[row].prune, level_epochs[row].tune, err);
+static bool prune_level(struct squeeze *s, uint64_t n, struct tnm_error *err) {
+    return prune_and_tune(s, n, course_of(s)->prune, course_of(s)->tune, err);
+}
+
+static bool fit_level(struct squeeze *s, uint64_t n, struct tnm_error *err) {
+    return prune_and_tune(s, n, 2, course_of(s)->fit, err);
+}
+
+static bool polish_level(struct squeeze *s, uint64_t n, struct tnm_error *err) {
+    return train(s, course_of(s)->polish, TRAIN_COSINE, rate_for(s, n), n, err);
 }
 
 // The next level: what the budget has room for and 3 % more, as a network that was pruned bit by
@@ -301,30 +316,41 @@ static bool prune_chain(struct squeeze *s, struct tnm_error *err) {
     bool last = false;
     for (uint32_t level = 0; !last; level++) {
         uint64_t n;
+        char name[24];
+        snprintf(name, sizeof name, "prune%u", level + 1);
         if (!next_level(s, level, &n, &last, err) ||
-            (n < net_nonzeros(s->net) && !prune_level(s, level, n, err)))
+            (n < net_nonzeros(s->net) && !stage_of(s, name, n, prune_level, err)))
             return false;
     }
     return true;
 }
 
-// What is still too much goes while each weight learns by itself: shared values cannot make up for
-// even a few weights that are missing.
-static bool fit(struct squeeze *s, struct tnm_error *err) {
-    uint64_t budget = s->budget - (uint64_t)ceil(slack * (double)s->budget);
+static uint64_t with_slack(uint64_t budget) {
+    return budget - (uint64_t)ceil(slack * (double)budget);
+}
+
+// What is still too much goes while each weight learns by itself: shared values can hardly make up
+// for weights that are missing.
+static bool fit(struct squeeze *s, const char *name, struct tnm_error *err) {
     for (int i = 0; i < MAX_FITS; i++) {
         struct trial t;
         uint64_t room = 0;
-        bool ok = trial_open(s, &t, err) && find_room(s, &t, budget, &room, err);
+        bool ok = trial_open(s, &t, err) && find_room(s, &t, with_slack(s->budget), &room, err);
         trial_close(s, &t);
         if (!ok || room >= net_nonzeros(s->net))
             return ok;
-        char name[24];
-        snprintf(name, sizeof name, "fit%d", i + 1);
-        if (!prune_stage(s, name, room, 2, 12, err))
+        char stage[24];
+        snprintf(stage, sizeof stage, "%s%d", name, i + 1);
+        if (!stage_of(s, stage, room, fit_level, err))
             return false;
     }
     return true;
+}
+
+// Most of the learning is done by the network that is going to be shared. Its file may have become
+// larger by it.
+static bool polish(struct squeeze *s, struct tnm_error *err) {
+    return stage_of(s, "polish", net_nonzeros(s->net), polish_level, err) && fit(s, "refit", err);
 }
 
 // The last bytes. The network is left as it was measured.
@@ -350,13 +376,12 @@ static bool share_by_worth(struct squeeze *s, struct tnm_error *err) {
     float **squares;
     struct share_result result;
     struct net *net = s->net;
-    uint64_t budget = s->budget - (uint64_t)ceil(slack * (double)s->budget);
     uint32_t *bits = calloc(net->n_layers + 1, sizeof *bits);
     if (bits == NULL)
         return tnm_fail_errno(err, ENOMEM, "sharing");
     bool ok = saliency_squares(net, &s->data->set[DATA_TRAIN], SAMPLE, &squares, err) &&
-              allot_bits(net, &s->pack, (const float *const *)squares, budget, SHARE_MAX_BITS,
-                         ROUND_BITS, bits, err);
+              allot_bits(net, &s->pack, (const float *const *)squares, with_slack(s->budget),
+                         SHARE_MAX_BITS, ROUND_BITS, bits, err);
     for (uint32_t l = 0; ok && l < net->n_layers; l++) {
         cli_say("share: %s %u bits", net->layer[l].name, bits[l]);
         ok = bits[l] == 0 || share_layer(&net->layer[l], bits[l], SHARE_LINEAR, 1, &result, err);
@@ -372,7 +397,7 @@ static bool share(struct squeeze *s, struct tnm_error *err) {
         return false;
     s->learn->options.regroup = &regroup;
     bool ok = (s->bits > 0 ? share_all(s, err) : share_by_worth(s, err)) &&
-              train(s, share_epochs, TRAIN_COSINE, share_rate, net_nonzeros(s->net), err);
+              train(s, course_of(s)->share, TRAIN_COSINE, share_rate, net_nonzeros(s->net), err);
     s->learn->options.regroup = NULL;
     regroup_close(&regroup);
     if (!ok)
@@ -382,5 +407,6 @@ static bool share(struct squeeze *s, struct tnm_error *err) {
 }
 
 bool squeeze_run(struct squeeze *s, struct tnm_error *err) {
-    return dense(s, err) && prune_chain(s, err) && fit(s, err) && share(s, err);
+    return dense(s, err) && prune_chain(s, err) && fit(s, "fit", err) && polish(s, err) &&
+           share(s, err);
 }

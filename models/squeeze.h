@@ -6,9 +6,9 @@
 //              network trains, dead units are emptied, what is left is tuned. How many weights the
 //              budget has room for is found by trial before each level: prune, share and encode a
 //              copy
-//     fit      what the file still has too much goes, too, with more tuning
-//     share    bits of each layer by what they are worth (allot.h); weights learn on, and may
-//     change
+//     fit      what the file still has too much goes, too
+//     polish   most of the training, of the weights that stay
+//     share    bits of each layer by what they are worth (allot.h); weights learn on, and may change
 //              their group
 //     round    shared values and biases to steps of 8 bits
 //     trim     the least salient weights, where a few bytes are left over
