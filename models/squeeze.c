@@ -294,6 +294,7 @@ static bool fit_level(struct squeeze *s, uint64_t n, struct tnm_error *err) {
 }
 
 static bool polish_level(struct squeeze *s, uint64_t n, struct tnm_error *err) {
+    s->learn->options.seed++; // two runs a stage
     return train(s, course_of(s)->polish, TRAIN_COSINE, rate_for(s, n), n, err);
 }
 
