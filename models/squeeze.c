@@ -13,17 +13,16 @@
 #include "core/error.h"
 #include "models/allot.h"
 #include "models/measure.h"
-#include "models/prune.h"
-#include "models/round.h"
+#include "models/room.h"
 #include "models/saliency.h"
 #include "models/share.h"
 #include "models/state.h"
 #include "models/tidy.h"
 
 enum {
-    SAMPLE = 1000,  // images whose gradients say what is salient in a trial
-    ROUND_BITS = 8, // of shared values and biases
+    SAMPLE = 1000,  // images whose gradients say what bits are worth
     MAX_FITS = 3,   // times that a little is removed while weights still learn by themselves
+    MAX_SHARES = 3, // times that the weights are shared, each with fewer of them
     FEW_COPIES = 3, // of an image, for a tiny network: itself and two mild ones
     USUAL_BITS = 4  // of a code, in trials; how many each layer gets is seen when it is shared
 };
@@ -36,7 +35,7 @@ struct course {
 static const struct course short_epochs = {60, 8, 8, 8, 60, 10}, long_epochs = {18, 2, 3, 2, 20, 4};
 
 // The share of the budget that weights may add when they change their groups.
-static const double slack = 0.008;
+static const double slack = 0.01;
 
 // What is left at the first level at most, as a share of all weights; and where few copies of an
 // image are better than many: measured on 784-300-100-10.
@@ -44,100 +43,6 @@ static const double first_level = 0.06, tiny = 0.019;
 
 static const float dense_rate = 2e-3f, prune_rate = 7e-4f, tune_rate = 1.5e-3f, tiny_rate = 2e-3f,
                    share_rate = 3e-4f;
-
-// ---- Size --------------------------------------------------------------------------------------
-
-static bool share_all(const struct squeeze *s, struct tnm_error *err) {
-    struct share_result result;
-    uint32_t bits = s->bits > 0 ? s->bits : USUAL_BITS;
-    for (uint32_t l = 0; l < s->net->n_layers; l++)
-        if (s->net->layer[l].bits == 0 &&
-            !share_layer(&s->net->layer[l], bits, SHARE_LINEAR, 1, &result, err))
-            return false;
-    return true;
-}
-
-static void round_all(struct net *net) {
-    round_codebooks(net, ROUND_BITS);
-    round_biases(net, ROUND_BITS);
-}
-
-// Bytes of the file as the network is now.
-static bool size_of(const struct squeeze *s, size_t *len, struct tnm_error *err) {
-    uint8_t *bytes = NULL;
-    bool ok = pack_net(s->net, &s->pack, &bytes, len, err);
-    free(bytes);
-    return ok;
-}
-
-// Weights to be removed by trial.
-struct trial {
-    float **saliency;
-    struct net_layer **layer; // (n_layers)
-};
-
-static void drop_to(const struct squeeze *s, const struct trial *t, uint64_t n) {
-    for (uint32_t l = 0; l < s->net->n_layers; l++)
-        t->layer[l] = &s->net->layer[l];
-    prune_to(t->layer, (const float *const *)t->saliency, s->net->n_layers, n);
-    tidy_units(s->net);
-}
-
-// Bytes of the file if n weights were left; the network stays as it is.
-static bool size_at(const struct squeeze *s, const struct trial *t, uint64_t n, size_t *len,
-                    struct tnm_error *err) {
-    struct state state;
-    if (!state_keep(&state, s->net, err))
-        return false;
-    drop_to(s, t, n);
-    bool ok = share_all(s, err);
-    *len = 0; // of a network whose last weights were dead
-    if (ok && net_nonzeros(s->net) > 0) {
-        round_all(s->net);
-        ok = size_of(s, len, err);
-    }
-    state_restore(&state, s->net);
-    return ok;
-}
-
-static bool trial_open(const struct squeeze *s, struct trial *t, struct tnm_error *err) {
-    struct net *net = s->net;
-    *t = (struct trial){.layer = calloc(net->n_layers + 1, sizeof(struct net_layer *))};
-    if (t->layer == NULL)
-        return tnm_fail_errno(err, ENOMEM, "a trial");
-    if (!saliency_squares(net, &s->data->set[DATA_TRAIN], SAMPLE, &t->saliency, err))
-        return false;
-    saliency_from_squares(net, t->saliency);
-    saliency_guard(&net->layer[net->n_layers - 1], t->saliency[net->n_layers - 1]);
-    return true;
-}
-
-static void trial_close(const struct squeeze *s, struct trial *t) {
-    saliency_free(t->saliency, s->net->n_layers);
-    free(t->layer);
-}
-
-// The most weights that a file of so many bytes has room for, to within a 400th.
-static bool find_room(const struct squeeze *s, const struct trial *t, uint64_t budget, uint64_t *n,
-                      struct tnm_error *err) {
-    uint64_t fits = 0, above = net_nonzeros(s->net) + 1;
-    size_t len, fitting = 0;
-    if (!size_at(s, t, above - 1, &len, err))
-        return false;
-    if (len <= budget) // all that there is
-        fits = above - 1, fitting = len;
-    while (above - fits > 1 + fits / 400) {
-        // Sizes are nearly proportional, and the room is mostly far below what there is.
-        uint64_t middle = above > 4 * fits + 64 ? 2 * fits + 32 : fits + (above - fits) / 2;
-        if (!size_at(s, t, middle, &len, err))
-            return false;
-        *(len <= budget ? &fits : &above) = middle;
-        fitting = len <= budget ? len : fitting;
-    }
-    *n = fits;
-    return fitting > 0 || tnm_fail(err, TNM_EINPUT, "a budget of %llu bytes is too small",
-                                   (unsigned long long)s->budget);
-}
 
 // ---- Stages ------------------------------------------------------------------------------------
 
@@ -178,11 +83,16 @@ static bool train(struct squeeze *s, double standard_epochs, enum train_schedule
     return learn_epochs(s->learn, s->net, s->data, err);
 }
 
+static struct room room_of(const struct squeeze *s) {
+    return (struct room){s->net, s->data, &s->pack, s->bits > 0 ? s->bits : USUAL_BITS};
+}
+
 static bool tell(const struct squeeze *s, const char *stage, struct tnm_error *err) {
     double validation = measure_accuracy(s->learn->last.validation);
     uint64_t n = net_nonzeros(s->net);
     size_t len = 0; // unknown while nothing is shared
-    if (s->net->layer[0].bits > 0 && !size_of(s, &len, err))
+    struct room room = room_of(s);
+    if (s->net->layer[0].bits > 0 && !room_size(&room, &len, err))
         return false;
     char bytes[32] = "";
     if (len > 0)
@@ -302,14 +212,13 @@ static bool polish_level(struct squeeze *s, uint64_t n, struct tnm_error *err) {
 // bit packs better than one in a trial; or half of what there is, if that is far more.
 static bool next_level(const struct squeeze *s, uint32_t level, uint64_t *n, bool *last,
                        struct tnm_error *err) {
-    struct trial t;
-    uint64_t room = 0, left = net_nonzeros(s->net);
-    bool ok = trial_open(s, &t, err) && find_room(s, &t, s->budget, &room, err);
-    trial_close(s, &t);
+    struct room room = room_of(s);
+    uint64_t most = 0, left = net_nonzeros(s->net);
+    bool ok = room_find(&room, s->budget, &most, err);
     double step = level == 0 ? first_level * (double)net_weights(s->net) : 0.5 * (double)left;
-    room += room * 3 / 100;
-    *last = (double)room >= 0.8 * step;
-    *n = *last ? room : (uint64_t)step;
+    most += most * 3 / 100;
+    *last = (double)most >= 0.8 * step;
+    *n = *last ? most : (uint64_t)step;
     return ok;
 }
 
@@ -332,48 +241,24 @@ static uint64_t with_slack(uint64_t budget) {
 
 // What is still too much goes while each weight learns by itself: shared values can hardly make up
 // for weights that are missing.
-static bool fit(struct squeeze *s, const char *name, struct tnm_error *err) {
+static bool fit(struct squeeze *s, const char *name, uint64_t budget, struct tnm_error *err) {
+    struct room room = room_of(s);
     for (int i = 0; i < MAX_FITS; i++) {
-        struct trial t;
-        uint64_t room = 0;
-        bool ok = trial_open(s, &t, err) && find_room(s, &t, with_slack(s->budget), &room, err);
-        trial_close(s, &t);
-        if (!ok || room >= net_nonzeros(s->net))
-            return ok;
+        uint64_t most = 0;
         char stage[24];
+        if (!room_find(&room, budget, &most, err))
+            return false;
+        if (most >= net_nonzeros(s->net))
+            return true;
         snprintf(stage, sizeof stage, "%s%d", name, i + 1);
-        if (!stage_of(s, stage, room, fit_level, err))
+        if (!stage_of(s, stage, most, fit_level, err))
             return false;
     }
     return true;
 }
 
-// Most of the learning is done by the network that is going to be shared. Its file may have become
-// larger by it.
-static bool polish(struct squeeze *s, struct tnm_error *err) {
-    return stage_of(s, "polish", net_nonzeros(s->net), polish_level, err) && fit(s, "refit", err);
-}
-
-// The last bytes. The network is left as it was measured.
-static bool trim(struct squeeze *s, struct tnm_error *err) {
-    struct trial t;
-    uint64_t room = 0;
-    size_t len;
-    if (!size_of(s, &len, err))
-        return false;
-    if (len <= s->budget)
-        return true;
-    bool ok = trial_open(s, &t, err) && find_room(s, &t, s->budget, &room, err);
-    if (ok)
-        drop_to(s, &t, room);
-    trial_close(s, &t);
-    if (ok)
-        round_all(s->net); // dead units have moved biases
-    return ok && tell(s, "trim", err);
-}
-
 // Few bits for layers that bear it, more for the others, all in the budget.
-static bool share_by_worth(struct squeeze *s, struct tnm_error *err) {
+static bool share_by_worth(struct squeeze *s, uint64_t budget, struct tnm_error *err) {
     float **squares;
     struct share_result result;
     struct net *net = s->net;
@@ -381,8 +266,8 @@ static bool share_by_worth(struct squeeze *s, struct tnm_error *err) {
     if (bits == NULL)
         return tnm_fail_errno(err, ENOMEM, "sharing");
     bool ok = saliency_squares(net, &s->data->set[DATA_TRAIN], SAMPLE, &squares, err) &&
-              allot_bits(net, &s->pack, (const float *const *)squares, with_slack(s->budget),
-                         SHARE_MAX_BITS, ROUND_BITS, bits, err);
+              allot_bits(net, &s->pack, (const float *const *)squares, budget, SHARE_MAX_BITS,
+                         ROOM_ROUND_BITS, bits, err);
     for (uint32_t l = 0; ok && l < net->n_layers; l++) {
         cli_say("share: %s %u bits", net->layer[l].name, bits[l]);
         ok = bits[l] == 0 || share_layer(&net->layer[l], bits[l], SHARE_LINEAR, 1, &result, err);
@@ -392,22 +277,51 @@ static bool share_by_worth(struct squeeze *s, struct tnm_error *err) {
     return ok;
 }
 
-static bool share(struct squeeze *s, struct tnm_error *err) {
+static bool share_once(struct squeeze *s, uint64_t budget, size_t *len, struct tnm_error *err) {
+    struct room room = room_of(s);
     struct regroup regroup;
     if (!regroup_open(&regroup, s->net, err))
         return false;
     s->learn->options.regroup = &regroup;
-    bool ok = (s->bits > 0 ? share_all(s, err) : share_by_worth(s, err)) &&
+    bool ok = (s->bits > 0 ? room_share(s->net, s->bits, err) : share_by_worth(s, budget, err)) &&
               train(s, course_of(s)->share, TRAIN_COSINE, share_rate, net_nonzeros(s->net), err);
     s->learn->options.regroup = NULL;
     regroup_close(&regroup);
-    if (!ok)
-        return false;
-    round_all(s->net);
-    return tell(s, "share", err) && trim(s, err);
+    if (ok)
+        room_round(s->net);
+    return ok && tell(s, "share", err) && room_size(&room, len, err);
+}
+
+static bool trim(struct squeeze *s, struct tnm_error *err) {
+    struct room room = room_of(s);
+    return room_trim(&room, s->budget, err) && tell(s, "trim", err);
+}
+
+// By how much the file grows while weights change their groups is known when they have done it.
+static bool share(struct squeeze *s, struct tnm_error *err) {
+    uint64_t budget = with_slack(s->budget);
+    size_t len = 0;
+    for (int i = 0; i < MAX_SHARES; i++) {
+        struct state before;
+        if (!fit(s, i == 0 ? "refit" : "again", budget, err) || !state_keep(&before, s->net, err))
+            return false;
+        bool ok = share_once(s, budget, &len, err), over = ok && len > s->budget;
+        if (over && i + 1 < MAX_SHARES)
+            state_restore(&before, s->net);
+        else
+            state_free(&before);
+        if (!over)
+            return ok;
+        budget -= len - s->budget < budget / 2 ? len - s->budget : 0;
+    }
+    return trim(s, err);
+}
+
+static bool polish(struct squeeze *s, struct tnm_error *err) {
+    return stage_of(s, "polish", net_nonzeros(s->net), polish_level, err);
 }
 
 bool squeeze_run(struct squeeze *s, struct tnm_error *err) {
-    return dense(s, err) && prune_chain(s, err) && fit(s, "fit", err) && polish(s, err) &&
-           share(s, err);
+    return dense(s, err) && prune_chain(s, err) && fit(s, "fit", with_slack(s->budget), err) &&
+           polish(s, err) && share(s, err);
 }

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+// How many weights a byte budget has room for.
+#include "models/room.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/error.h"
+#include "models/prune.h"
+#include "models/round.h"
+#include "models/saliency.h"
+#include "models/share.h"
+#include "models/state.h"
+#include "models/tidy.h"
+
+enum {
+    SAMPLE = 1000 // images whose gradients say what is salient
+};
+
+bool room_share(struct net *net, uint32_t bits, struct tnm_error *err) {
+    struct share_result result;
+    for (uint32_t l = 0; l < net->n_layers; l++)
+        if (net->layer[l].bits == 0 &&
+            !share_layer(&net->layer[l], bits, SHARE_LINEAR, 1, &result, err))
+            return false;
+    return true;
+}
+
+void room_round(struct net *net) {
+    round_codebooks(net, ROOM_ROUND_BITS);
+    round_biases(net, ROOM_ROUND_BITS);
+}
+
+bool room_size(const struct room *room, size_t *len, struct tnm_error *err) {
+    uint8_t *bytes = NULL;
+    bool ok = pack_net(room->net, room->pack, &bytes, len, err);
+    free(bytes);
+    return ok;
+}
+
+// Weights to be removed by trial.
+struct trial {
+    float **saliency;
+    struct net_layer **layer; // (n_layers)
+};
+
+static void drop_to(const struct room *room, const struct trial *t, uint64_t n) {
+    for (uint32_t l = 0; l < room->net->n_layers; l++)
+        t->layer[l] = &room->net->layer[l];
+    prune_to(t->layer, (const float *const *)t->saliency, room->net->n_layers, n);
+    tidy_units(room->net);
+}
+
+// Bytes of the file if n weights were left; the network stays as it is.
+static bool size_at(const struct room *room, const struct trial *t, uint64_t n, size_t *len,
+                    struct tnm_error *err) {
+    struct state state;
+    if (!state_keep(&state, room->net, err))
+        return false;
+    drop_to(room, t, n);
+    bool ok = room_share(room->net, room->bits, err);
+    *len = 0; // of a network whose last weights were dead
+    if (ok && net_nonzeros(room->net) > 0) {
+        room_round(room->net);
+        ok = room_size(room, len, err);
+    }
+    state_restore(&state, room->net);
+    return ok;
+}
+
+static bool trial_open(const struct room *room, struct trial *t, struct tnm_error *err) {
+    struct net *net = room->net;
+    *t = (struct trial){.layer = calloc(net->n_layers + 1, sizeof(struct net_layer *))};
+    if (t->layer == NULL)
+        return tnm_fail_errno(err, ENOMEM, "a trial");
+    if (!saliency_squares(net, &room->data->set[DATA_TRAIN], SAMPLE, &t->saliency, err))
+        return false;
+    saliency_from_squares(net, t->saliency);
+    saliency_guard(&net->layer[net->n_layers - 1], t->saliency[net->n_layers - 1]);
+    return true;
+}
+
+static void trial_close(const struct room *room, struct trial *t) {
+    saliency_free(t->saliency, room->net->n_layers);
+    free(t->layer);
+}
+
+static bool search(const struct room *room, const struct trial *t, uint64_t budget, uint64_t *n,
+                   struct tnm_error *err) {
+    uint64_t fits = 0, above = net_nonzeros(room->net) + 1;
+    size_t len, fitting = 0;
+    if (!size_at(room, t, above - 1, &len, err))
+        return false;
+    if (len <= budget) // all that there is
+        fits = above - 1, fitting = len;
+    while (above - fits > 1 + fits / 400) {
+        // Sizes are nearly proportional, and the room is mostly far below what there is.
+        uint64_t middle = above > 4 * fits + 64 ? 2 * fits + 32 : fits + (above - fits) / 2;
+        if (!size_at(room, t, middle, &len, err))
+            return false;
+        *(len <= budget ? &fits : &above) = middle;
+        fitting = len <= budget ? len : fitting;
+    }
+    *n = fits;
+    return fitting > 0 || tnm_fail(err, TNM_EINPUT, "a budget of %llu bytes is too small",
+                                   (unsigned long long)budget);
+}
+
+bool room_find(const struct room *room, uint64_t budget, uint64_t *n, struct tnm_error *err) {
+    struct trial t;
+    bool ok = trial_open(room, &t, err) && search(room, &t, budget, n, err);
+    trial_close(room, &t);
+    return ok;
+}
+
+bool room_trim(const struct room *room, uint64_t budget, struct tnm_error *err) {
+    struct trial t;
+    uint64_t n = 0;
+    bool ok = trial_open(room, &t, err) && search(room, &t, budget, &n, err);
+    if (ok)
+        drop_to(room, &t, n);
+    trial_close(room, &t);
+    if (ok)
+        room_round(room->net); // dead units have moved biases
+    return ok;
+}
