@@ -120,7 +120,7 @@ $(BUILD)/core/kernels/%.o $(PIXELS): EXTRA = -O3
 $(DAEMON): USES = $(DAEMON_PACKAGES) $(PICTURE_PACKAGES)
 $(FORGE): USES = $(FORGE_PACKAGES)
 $(FORGE): EXTRA = -O3 $(if $(BLAS),-DFORGE_BLAS)
-$(BUILD)/models/gemm.o: EXTRA += -ffp-contract=fast
+$(addprefix $(BUILD)/models/,gemm.o sparse.o): EXTRA += -ffp-contract=fast
 $(TESTS): USES = check $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) zlib
 $(TESTS): EXTRA = -Wno-missing-prototypes -I$(BUILD)
 

@@ -276,8 +276,10 @@ static bool open_lane(struct lane *lane, struct job *job, struct tnm_error *err)
     lane->logits = calloc(batch * tnm_model_outputs(job->sparse), sizeof *lane->logits);
     if (lane->logits == NULL)
         return tnm_fail_errno(err, ENOMEM, "logits");
-    if (pass_open(&lane->pass, &job->net, batch, false, err))
+    if (pass_open(&lane->pass, &job->net, batch, false, err)) {
+        pass_take_dense(&lane->pass); // the products are what is compared with
         return true;
+    }
     job->ways = PRODUCTS;
     return err->code == TNM_EUNSUPPORTED;
 }

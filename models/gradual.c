@@ -42,11 +42,13 @@ static void weigh(struct run *run) {
     }
 }
 
+bool gradual_due(const struct run *run, uint64_t t) {
+    return run->options->prune != NULL && prunings_after(run, t + 1) > prunings_after(run, t);
+}
+
 void gradual_prune(struct run *run, uint64_t t) {
-    uint64_t due = prunings_after(run, t + 1);
-    if (due == prunings_after(run, t))
-        return;
     const struct train_prune *prune = run->options->prune;
+    uint64_t due = prunings_after(run, t + 1);
     weigh(run);
     double all = (double)run->options->epochs * prune->per_epoch;
     prune_to(run->layer, run->saliency, run->net->n_layers,

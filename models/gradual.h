@@ -10,7 +10,9 @@
 bool gradual_open(struct run *run, struct tnm_error *err) TNM_MUST_CHECK;
 void gradual_close(struct run *run);
 
-// One thread's, after step number t (from 0) of the whole run.
+// Whether weights go after step number t (from 0) of the whole run; and removing them, one thread's
+// part.
+bool gradual_due(const struct run *run, uint64_t t);
 void gradual_prune(struct run *run, uint64_t t);
 
 #endif

@@ -60,6 +60,23 @@ static size_t most_work(const struct tnm_graph *g, size_t n_inputs) {
     return most;
 }
 
+static void lay_out_sparse(struct pass *pass, struct pieces *p) {
+    const struct net *net = pass->net;
+    pass->sparse = take(p, net->n_layers * sizeof *pass->sparse);
+    for (uint32_t l = 0; l < net->n_layers; l++) {
+        const struct net_layer *layer = &net->layer[l];
+        const struct tnm_node *node = &net->graph.node[layer->node];
+        const struct train_op *op = train_op_find(node->op);
+        struct sparse_shape shape;
+        if (op->sparse_shape == NULL ||
+            !op->sparse_shape(&net->graph, node, layer->matrix, pass->room, &shape))
+            continue; // off
+        void *at = take(p, sparse_bytes(layer, &shape));
+        if (p->base != NULL)
+            sparse_place(&pass->sparse[l], layer, &shape, at);
+    }
+}
+
 static void lay_out(struct pass *pass, struct pieces *p, bool backward) {
     const struct tnm_graph *g = &pass->net->graph;
     pass->value = take(p, g->n_tensors * sizeof *pass->value);
@@ -69,6 +86,7 @@ static void lay_out(struct pass *pass, struct pieces *p, bool backward) {
     pass->scratch = take(p, GEMM_SCRATCH * sizeof *pass->scratch);
     pass->work = take(p, most_work(g, pass->room) * sizeof *pass->work);
     pass->d_param = take(p, backward ? pass_parameters(pass->net) * sizeof *pass->d_param : 0);
+    lay_out_sparse(pass, p);
     lay_out_tensor(pass, p, g->input, backward);
     for (uint32_t i = 0; i < g->n_nodes; i++) {
         const struct train_op *op = train_op_find(g->node[i].op);
@@ -91,7 +109,7 @@ static void place_parameters(struct pass *pass) {
 
 bool pass_open(struct pass *pass, const struct net *net, uint32_t room, bool backward,
                struct tnm_error *err) {
-    *pass = (struct pass){.net = net, .room = room};
+    *pass = (struct pass){.net = net, .room = room, .backward = backward};
     for (uint32_t i = 0; i < net->graph.n_nodes; i++)
         if (train_op_find(net->graph.node[i].op) == NULL)
             return tnm_fail(err, TNM_EUNSUPPORTED, "node %u (%s): the forge cannot train %s", i,
@@ -113,6 +131,23 @@ void pass_close(struct pass *pass) {
     *pass = (struct pass){0};
 }
 
+void pass_look(struct pass *pass) {
+    for (uint32_t l = 0; l < pass->net->n_layers; l++) {
+        struct sparse *s = &pass->sparse[l];
+        if (s->layer == NULL)
+            continue;
+        sparse_look(s);
+        if (s->on && pass->backward) // what a denser layer left
+            memset(pass->d_param + pass->at[l], 0,
+                   (size_t)s->layer->rows * s->layer->cols * sizeof *pass->d_param);
+    }
+}
+
+void pass_take_dense(struct pass *pass) {
+    for (uint32_t l = 0; l < pass->net->n_layers; l++)
+        pass->sparse[l].on = false;
+}
+
 float *pass_input(struct pass *pass) {
     return pass->value[pass->net->graph.input];
 }
@@ -132,6 +167,7 @@ static struct op_call call_of(const struct pass *pass, uint32_t node, uint32_t n
     for (uint32_t l = pass->net->n_layers; l-- > 0;)
         if (pass->net->layer[l].node == node) {
             const struct net_layer *layer = call.layer = &pass->net->layer[l];
+            call.sparse = &pass->sparse[l];
             call.d_w[layer->matrix] = pass->d_param + pass->at[l];
             call.d_bias[layer->matrix] =
                 call.d_w[layer->matrix] + (size_t)layer->rows * layer->cols;

@@ -8,7 +8,8 @@
 
 struct pass {
     const struct net *net;
-    uint32_t room;    // inputs it has memory for
+    uint32_t room; // inputs it has memory for
+    bool backward;
     float **value;    // (n_tensors): (room, elements) each
     float **gradient; // (n_tensors), the same
     void **kept;      // (n_nodes), what an operation keeps from forward to backward
@@ -16,7 +17,8 @@ struct pass {
     float *work;      // of one operation at a time
     float *d_param;   // (net_parameters): gradients by weights and biases, summed over the inputs
     size_t *at;       // (n_layers): where in d_param a layer's weights begin; its biases follow
-    void *memory;     // all of it, one allocation
+    struct sparse *sparse; // (n_layers), what is left of the weights, where that is little
+    void *memory;          // all of it, one allocation
 };
 
 // Weights and biases of all layers, one after another: the length of d_param.
@@ -27,6 +29,14 @@ size_t pass_parameters(const struct net *net);
 bool pass_open(struct pass *pass, const struct net *net, uint32_t room, bool backward,
                struct tnm_error *err) TNM_MUST_CHECK;
 void pass_close(struct pass *pass);
+
+// Where few weights of a layer are left, only those cost time, and only they have gradients: those
+// of removed weights are 0. pass_open looks at what is left; to be called again where weights were
+// removed since, or those go on costing time. Weights must not come back while a pass is open.
+void pass_look(struct pass *pass);
+
+// Takes all layers as dense, until the next look.
+void pass_take_dense(struct pass *pass);
 
 // Where the inputs go, (room, inputs), 0..1.
 float *pass_input(struct pass *pass);

@@ -11,6 +11,8 @@
 struct block {
     float *value;
     size_t n;
+    uint32_t layer;
+    bool weights;        // of the layer, or a codebook's; else its biases
     size_t at;           // of its gradients in a pass's d_param
     size_t moment;       // of its moments in run's m and v
     const uint8_t *keep; // NULL: all

@@ -120,6 +120,7 @@ static void run_epoch(struct team *team, unsigned index, void *arg) {
     uint32_t batch = run->options->batch;
     run->thread[index].loss = 0;
     run->thread[index].correct = 0;
+    pass_look(&run->thread[index].pass);
     for (uint32_t s = 0; s < run->steps; s++) {
         uint32_t done = s * batch, left = run->set->n - done;
         learn_share(run, team, index, run->order + done, left < batch ? left : batch);
@@ -127,11 +128,12 @@ static void run_epoch(struct team *team, unsigned index, void *arg) {
         uint64_t t = (uint64_t)run->epoch * run->steps + s;
         update_share(run, team, index, t);
         team_meet(team);
-        if (run->options->prune == NULL)
+        if (!gradual_due(run, t))
             continue;
         if (index == 0)
             gradual_prune(run, t);
         team_meet(team);
+        pass_look(&run->thread[index].pass);
     }
 }
 

@@ -19,15 +19,16 @@ void update_list(struct run *run) {
         struct net_layer *layer = &run->net->layer[l];
         size_t n = (size_t)layer->rows * layer->cols;
         struct block *b = &run->block[run->n_blocks++];
-        *b = (struct block){.value = layer->w, .n = n, .at = at, .moment = at, .decays = true};
+        *b = (struct block){layer->w, n, l, true, .at = at, .moment = at, .decays = true};
         b->keep = run->options->prune != NULL || has_removed(layer) ? layer->keep : NULL;
         if (layer->bits != 0) {
-            *b = (struct block){layer->codebook, layer->n_centroids, at, moment, .shared = layer};
+            *b = (struct block){layer->codebook, layer->n_centroids, l, true, at,
+                                moment,          .shared = layer};
             moment += layer->n_centroids;
         }
         at += n;
         run->block[run->n_blocks++] =
-            (struct block){.value = layer->bias, .n = layer->rows, .at = at, .moment = at};
+            (struct block){layer->bias, layer->rows, l, false, .at = at, .moment = at};
         at += layer->rows;
     }
 }
@@ -42,31 +43,118 @@ static float *add_up(struct run *run, size_t from, size_t to) {
     return sum;
 }
 
+static void move(const struct run *run, const struct optimise_step *step, float *w, const float *g,
+                 float *m, float *v, const uint8_t *keep, size_t n) {
+    if (run->options->optimiser == OPTIMISE_ADAM)
+        optimise_adam(step, w, g, m, v, keep, n);
+    else
+        optimise_sgd(step, w, g, v, keep, n);
+}
+
 static void apply(struct run *run, const struct block *b, struct optimise_step step, size_t from,
                   size_t to, const float *g) {
     const uint8_t *keep = b->keep != NULL ? b->keep + from : NULL;
     float *m = run->m + b->moment + from, *v = run->v + b->moment + from;
     if (!b->decays)
         step.shrink = step.l1 = step.l2 = 0;
-    if (run->options->optimiser == OPTIMISE_ADAM)
-        optimise_adam(&step, b->value + from, g, m, v, keep, to - from);
-    else
-        optimise_sgd(&step, b->value + from, g, v, keep, to - from);
+    move(run, &step, b->value + from, g, m, v, keep, to - from);
+}
+
+// ---- One step of what is left of a layer -------------------------------------------------------
+
+// What is left of a block's layer, where that is little; else NULL. Every thread's is the same.
+static const struct sparse *left_of(const struct run *run, const struct block *b) {
+    const struct sparse *s = &run->thread[0].pass.sparse[b->layer];
+    return b->weights && s->on ? s : NULL;
+}
+
+// The gradient of entry at of the block, of all threads together.
+static float sum_at(const struct run *run, const struct block *b, size_t at) {
+    float sum = run->thread[0].pass.d_param[b->at + at];
+    for (uint32_t t = 1; t < run->options->threads; t++)
+        sum += run->thread[t].pass.d_param[b->at + at];
+    return sum;
+}
+
+enum { CHUNK = 256 };
+
+// Entries at (n): brought together, moved, and put back.
+static void apply_chunk(struct run *run, const struct block *b, const struct optimise_step *step,
+                        const uint32_t *at, size_t n) {
+    float w[CHUNK], g[CHUNK], m[CHUNK], v[CHUNK];
+    float *all_m = run->m + b->moment, *all_v = run->v + b->moment;
+    for (size_t k = 0; k < n; k++) {
+        w[k] = b->value[at[k]];
+        g[k] = sum_at(run, b, at[k]);
+        m[k] = all_m[at[k]];
+        v[k] = all_v[at[k]];
+    }
+    move(run, step, w, g, m, v, NULL, n);
+    for (size_t k = 0; k < n; k++) {
+        b->value[at[k]] = w[k];
+        all_m[at[k]] = m[k];
+        all_v[at[k]] = v[k];
+    }
+}
+
+// How many of the list (n), which rises, lie below end.
+static size_t below(const uint32_t *list, size_t n, size_t end) {
+    size_t first = 0;
+    while (first < n) {
+        size_t middle = first + (n - first) / 2;
+        if (list[middle] < end)
+            first = middle + 1;
+        else
+            n = middle;
+    }
+    return first;
+}
+
+// What is left of a block's entries from..to-1.
+static void apply_left(struct run *run, const struct block *b, const struct optimise_step *step,
+                       const struct sparse *s, size_t from, size_t to) {
+    const uint32_t *at = s->by_row.at;
+    size_t last = below(at, s->n, to);
+    for (size_t k = below(at, s->n, from); k < last; k += CHUNK)
+        apply_chunk(run, b, step, at + k, last - k < CHUNK ? last - k : CHUNK);
+}
+
+// ---- One step of a codebook ---------------------------------------------------------------------
+
+static void sum_shared_left(const struct run *run, const struct block *b, const struct sparse *s,
+                            float *sum) {
+    for (uint32_t k = 0; k < s->n; k++)
+        sum[b->shared->code[s->by_row.at[k]]] += sum_at(run, b, s->by_row.at[k]);
+}
+
+static void follow(struct net_layer *layer, size_t i) {
+    layer->w[i] = layer->codebook[layer->code[i]];
+}
+
+static void sum_shared(struct run *run, const struct block *b, float *sum) {
+    const struct net_layer *layer = b->shared;
+    size_t n = (size_t)layer->rows * layer->cols;
+    const float *g = add_up(run, b->at, b->at + n) + b->at;
+    for (size_t i = 0; i < n; i++)
+        if (layer->keep[i])
+            sum[layer->code[i]] += g[i];
 }
 
 // A codebook learns from the sums of its weights' gradients, and the weights follow it.
 static void apply_shared(struct run *run, const struct block *b, struct optimise_step step) {
     struct net_layer *layer = b->shared;
-    size_t n = (size_t)layer->rows * layer->cols;
-    const float *g = add_up(run, b->at, b->at + n) + b->at;
+    const struct sparse *s = left_of(run, b);
     float sum[256] = {0};
-    for (size_t i = 0; i < n; i++)
-        if (layer->keep[i])
-            sum[layer->code[i]] += g[i];
+    if (s != NULL)
+        sum_shared_left(run, b, s, sum);
+    else
+        sum_shared(run, b, sum);
     apply(run, b, step, 0, b->n, sum);
-    for (size_t i = 0; i < n; i++)
+    for (uint32_t k = 0; s != NULL && k < s->n; k++)
+        follow(layer, s->by_row.at[k]);
+    for (size_t i = 0; s == NULL && i < (size_t)layer->rows * layer->cols; i++)
         if (layer->keep[i])
-            layer->w[i] = layer->codebook[layer->code[i]];
+            follow(layer, i);
 }
 
 // The same where weights may change their group.
@@ -79,6 +167,8 @@ static void apply_regrouped(struct run *run, const struct block *b, struct optim
     regroup_step(&run->options->regroup->layer[layer - run->net->layer], layer, &step,
                  run->options->optimiser, g, run->options->threads);
 }
+
+// ---- All of it ---------------------------------------------------------------------------------
 
 // Each thread takes one part of all parameters; a codebook is one thread's.
 void update_share(struct run *run, struct team *team, unsigned index, uint64_t t) {
@@ -94,12 +184,15 @@ void update_share(struct run *run, struct team *team, unsigned index, uint64_t t
         }
         size_t from = b->at > first ? b->at : first;
         size_t to = b->at + b->n < last ? b->at + b->n : last;
-        if (from < to)
+        const struct sparse *s = left_of(run, b);
+        if (from >= to)
+            continue;
+        if (s != NULL)
+            apply_left(run, b, &step, s, from - b->at, to - b->at);
+        else
             apply(run, b, step, from - b->at, to - b->at, add_up(run, from, to) + from);
     }
 }
-
-// ---- All of it ---------------------------------------------------------------------------------
 
 void update_forget(struct run *run) {
     for (uint32_t i = 0; i < run->n_blocks; i++) {
