@@ -30,6 +30,7 @@ void learn_defaults(struct learn_settings *s) {
                                  .temperature = NAN,
                                  .teacher_weight = NAN,
                                  .pen = NAN,
+                                 .reach = NAN,
                                  .weak = UINT32_MAX,
                                  .strong = UINT32_MAX};
 }
@@ -98,9 +99,12 @@ static bool keep(struct learn *learn, const char *path, const struct dataset *da
     int n = snprintf(key, sizeof key, "images ");
     for (int i = 0; i < 32; i++)
         n += snprintf(key + n, sizeof key - (size_t)n, "%02x", digest[i]);
-    snprintf(key + n, sizeof key - (size_t)n, " seed %llu, %u weak, %u strong, pen %.9g%s",
-             (unsigned long long)pool->seed, pool->weak, pool->strong,
-             (double)pool->strongly.thicker, pool->strongly.mirror ? ", mirrored" : "");
+    n += snprintf(key + n, sizeof key - (size_t)n, " seed %llu, %u weak, %u strong, pen %.9g%s",
+                  (unsigned long long)pool->seed, pool->weak, pool->strong,
+                  (double)pool->strongly.thicker, pool->strongly.mirror ? ", mirrored" : "");
+    const struct pool usual = pool_of(0, 0, 0, 0);
+    if (pool->strongly.rotate != usual.strongly.rotate)
+        snprintf(key + n, sizeof key - (size_t)n, ", turned %.9g", (double)pool->strongly.rotate);
     return distill_keep(&learn->distill, path, key, err);
 }
 
@@ -144,7 +148,7 @@ bool learn_open(struct learn *learn, const struct learn_settings *s, const struc
     if (pooled(s)) {
         learn->pool =
             pool_of(given(s->weak), given(s->strong), isnan(s->pen) ? 0 : (float)s->pen, s->seed);
-        learn->pool.weakly.mirror = learn->pool.strongly.mirror = s->mirror;
+        pool_vary(&learn->pool, isnan(s->reach) ? 1 : (float)s->reach, s->mirror);
         learn->options.pool = &learn->pool;
     }
     cli_say("%u training images, %u for validation, %u for the final test; %llu of %llu weights; "

@@ -23,7 +23,7 @@ struct learn_settings {
     const char *labels; // of the classes, comma between
     bool mirror;
     const char *teacher, *remember;
-    double temperature, teacher_weight, pen;
+    double temperature, teacher_weight, pen, reach;
     uint32_t weak, strong;
 };
 
@@ -45,6 +45,8 @@ struct learn_settings {
      "... and N strongly varied ones; a teacher sees each copy once"},                             \
     {"pen", 0, CLI_REAL, LEARN_AT(pen), "F", NULL, 0, 1,                                           \
      "how far a pool's copies vary the thickness of strokes [0]"},                                 \
+    {"reach", 0, CLI_REAL, LEARN_AT(reach), "F", NULL, 0, 4,                                       \
+     "a pool's copies go F times as far in all else [1]"},                                         \
     {"mirror", 0, CLI_FLAG, LEARN_AT(mirror), NULL, NULL, 0, 0,                                     \
      "vary left and right, too: for things, not for signs"}
 

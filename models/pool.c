@@ -13,6 +13,20 @@ struct pool pool_of(uint32_t weak, uint32_t strong, float pen, uint64_t seed) {
                          .strongly = {12, 0.12f, 0.12f, 1.5f, 1.06f, thicker, thinner}};
 }
 
+static void vary(struct augment *how, float reach, bool mirror) {
+    how->rotate *= reach;
+    how->scale *= reach;
+    how->shear *= reach;
+    how->shift *= reach;
+    how->elastic *= reach;
+    how->mirror = mirror;
+}
+
+void pool_vary(struct pool *pool, float reach, bool mirror) {
+    vary(&pool->weakly, reach, mirror);
+    vary(&pool->strongly, reach, mirror);
+}
+
 uint32_t pool_copies(const struct pool *pool) {
     return 1 + pool->weak + pool->strong;
 }

@@ -22,6 +22,10 @@ struct pool {
 // augment's thicker and thinner pen there is, 0..1.
 struct pool pool_of(uint32_t weak, uint32_t strong, float pen, uint64_t seed);
 
+// All copies go reach times as far, the pen aside; 0 leaves shapes as they are. With mirror every
+// other one is left for right.
+void pool_vary(struct pool *pool, float reach, bool mirror);
+
 uint32_t pool_copies(const struct pool *pool);
 
 // Draws copy 0..pool_copies-1 of image number index, whose pixels are given, into out, 0..1.

@@ -264,6 +264,28 @@ START_TEST(a_copy_is_the_same_whenever_it_is_drawn) {
 END_TEST
 
 // A student that hears nothing but a teacher that knows another rule than the labels' follows it.
+START_TEST(copies_go_as_far_as_they_are_told) {
+    enum { SIDE = 12, PIXELS = SIDE * SIDE };
+    struct pool pool = pool_of(3, 0, 0, 7);
+    struct augment_bench bench;
+    uint8_t pixel[PIXELS];
+    float out[PIXELS];
+    pool_vary(&pool, 0, true);
+    ck_assert(augment_open(&bench, SIDE, SIDE, 1, NULL));
+    for (int i = 0; i < PIXELS; i++)
+        pixel[i] = (uint8_t)(i * 7);
+    for (uint32_t index = 0; index < 20; index++) { // nothing is left but left and right
+        pool_draw(&pool, &bench, 1 + index % 3, index, pixel, out);
+        bool same = fabsf(out[0] - (float)pixel[0] / 255) < 1e-5f;
+        for (int i = 0; i < PIXELS; i++) {
+            int from = same ? i : i - i % SIDE + SIDE - 1 - i % SIDE;
+            ck_assert_float_eq_tol(out[i], (float)pixel[from] / 255, 1e-5f);
+        }
+    }
+    augment_close(&bench);
+}
+END_TEST
+
 START_TEST(a_student_follows_its_teacher) {
     enum { IMAGES = 400 };
     const char *folder = scratch_make();
@@ -325,6 +347,7 @@ Suite *distill_suite(void) {
     tcase_add_test(t, what_is_remembered_outlives_a_run);
     tcase_add_test(t, a_teacher_that_does_not_fit_is_refused);
     tcase_add_test(t, a_copy_is_the_same_whenever_it_is_drawn);
+    tcase_add_test(t, copies_go_as_far_as_they_are_told);
     tcase_add_test(t, a_student_follows_its_teacher);
     suite_add_tcase(s, t);
     return s;
