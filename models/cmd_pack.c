@@ -15,7 +15,7 @@
 #include "models/pack.h"
 
 struct settings {
-    const char *output;
+    const char *output, *log;
     uint32_t self_test, provenance, names; // enum pack_part
     uint64_t seed;
     bool small, json;
@@ -34,6 +34,7 @@ static const struct cli_option pack_options[] = {
     {"small", 0, CLI_FLAG, AT(small), NULL, NULL, 0, 0,
      "--self-test seeded --provenance short --names short"},
     CLI_SEED(AT(seed)),
+    CLI_LOG(AT(log)),
     CLI_JSON(AT(json)),
 };
 
@@ -82,6 +83,21 @@ static void tell_sections(const uint8_t *file, const char *output, size_t before
     printf("\n");
 }
 
+// A line like those of the commands that make a network.
+static bool append_log(const struct settings *s, size_t before, struct tnm_error *err) {
+    struct tnm_model *model = s->log != NULL ? tnm_model_open(s->output, err) : NULL;
+    if (model == NULL)
+        return s->log == NULL;
+    json_t *step = json_pack("{s:s, s:s, s:I, s:{s:I}}", "step", "pack", "output", s->output,
+                             "seed", (json_int_t)s->seed, "before", "bytes", (json_int_t)before);
+    json_t *after = describe_summary(model);
+    json_object_update(step, after);
+    json_object_update(json_object_get(step, "before"), json_object_get(after, "accuracy"));
+    json_decref(after);
+    tnm_model_close(model);
+    return cli_log(s->log, step, err);
+}
+
 static int tell(const struct settings *s, const uint8_t *file, size_t before) {
     struct tnm_error err;
     struct tnm_model *model = s->json ? tnm_model_open(s->output, &err) : NULL;
@@ -104,7 +120,7 @@ static int finish(const struct settings *s, struct tnm_model *model, bool ok,
     uint8_t *bytes = NULL;
     size_t len = 0, before = model->len;
     ok = ok && tnm_encode(&model->graph, &model->meta, &bytes, &len, err) &&
-         tnm_write_file(s->output, bytes, len, err);
+         tnm_write_file(s->output, bytes, len, err) && append_log(s, before, err);
     tnm_model_close(model);
     int code = ok ? tell(s, bytes, before) : cli_fail(err);
     free(bytes);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-// tnm report: the steps in a log of --log as a table in Markdown.
+// tnm report: the steps in logs of --log as a table in Markdown, or what is worth keeping of them.
 #include "models/commands.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 
 struct settings {
     const char *label;
+    bool lines;
 };
 
 #define AT(field) offsetof(struct settings, field)
@@ -20,18 +22,21 @@ struct settings {
 static const struct cli_option options[] = {
     {"label", 0, CLI_TEXT, AT(label), "KEY", NULL, 0, 0,
      "start each row with this key of the step, or this option of it, not with the step"},
+    {"lines", 0, CLI_FLAG, AT(lines), NULL, NULL, 0, 0,
+     "print the steps as JSON lines again, without their epochs and layers"},
 };
 
 static const struct cli_command command = {
     "report",
-    "LOG",
-    "Prints the steps that --log wrote to a file as a table in Markdown: accuracy before and "
+    "LOG...",
+    "Prints the steps that --log wrote to files as a table in Markdown: accuracy before and "
     "after,\n"
-    "weights left, bytes, and how much smaller than the dense network as plain floats that is.",
+    "weights left, bytes, and how much smaller than the dense network as plain floats that is.\n"
+    "What squeeze did on its way comes before it, a row for each stage.",
     options,
     sizeof options / sizeof *options,
     1,
-    1};
+    CLI_MAX_OPERANDS};
 
 // ---- Cells -------------------------------------------------------------------------------------
 
@@ -50,6 +55,10 @@ static void print_accuracy(const json_t *object) {
 // 1234567 as 1,234,567.
 static void print_count(const json_t *value) {
     char digits[24];
+    if (!json_is_integer(value)) {
+        printf(" |");
+        return;
+    }
     snprintf(digits, sizeof digits, "%lld", (long long)json_integer_value(value));
     size_t len = strlen(digits);
     printf(" ");
@@ -94,7 +103,24 @@ static void print_label(const json_t *step, const char *label) {
         printf("| |");
 }
 
+// A stage of squeeze is measured on the validation images alone.
+static void print_stages(const json_t *step) {
+    size_t i;
+    const json_t *stage;
+    json_array_foreach(json_object_get(step, "stages"), i, stage) {
+        printf("| squeeze | %s | | |", text_of(stage, "stage"));
+        print_percent(json_object_get(stage, "validation"), 100);
+        printf(" |");
+        print_count(json_object_get(stage, "nonzeros"));
+        printf(" |");
+        print_count(json_object_get(stage, "bytes"));
+        printf(" |\n");
+    }
+}
+
 static void print_row(const json_t *step, const struct settings *s) {
+    if (s->label == NULL)
+        print_stages(step);
     print_label(step, s->label);
     printf(" %s |", text_of(step, "name"));
     print_accuracy(json_object_get(step, "before"));
@@ -114,6 +140,13 @@ static void print_head(const struct settings *s) {
 
 // ---- The log -----------------------------------------------------------------------------------
 
+static void print_line(json_t *step) {
+    json_object_del(step, "epochs");
+    json_object_del(step, "layers");
+    json_dumpf(step, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    printf("\n");
+}
+
 static bool print_log(FILE *log, const char *path, const struct settings *s,
                       struct tnm_error *err) {
     json_error_t error;
@@ -130,9 +163,21 @@ static bool print_log(FILE *log, const char *path, const struct settings *s,
             return tnm_fail(err, TNM_EFORMAT, "%s: entry %u is no step: %.100s", path, line,
                             step == NULL ? error.text : "no key \"step\"");
         }
-        print_row(step, s);
+        if (s->lines)
+            print_line(step);
+        else
+            print_row(step, s);
         json_decref(step);
     }
+}
+
+static bool print_file(const char *path, const struct settings *s, struct tnm_error *err) {
+    FILE *log = fopen(path, "re");
+    if (log == NULL)
+        return tnm_fail_errno(err, errno, "%s", path);
+    bool ok = print_log(log, path, s, err);
+    fclose(log);
+    return ok;
 }
 
 int cmd_report(int argc, char **argv) {
@@ -142,13 +187,10 @@ int cmd_report(int argc, char **argv) {
     int code = cli_parse(&command, argc, argv, &s, &files);
     if (code != CLI_GO)
         return code;
-    FILE *log = fopen(files.item[0], "re");
-    if (log == NULL) {
-        tnm_fail(&err, TNM_EIO, "%s: cannot open", files.item[0]);
-        return cli_fail(&err);
-    }
-    print_head(&s);
-    bool ok = print_log(log, files.item[0], &s, &err);
-    fclose(log);
-    return ok ? cli_finish() : cli_fail(&err);
+    if (!s.lines)
+        print_head(&s);
+    for (uint32_t i = 0; i < files.n; i++)
+        if (!print_file(files.item[i], &s, &err))
+            return cli_fail(&err);
+    return cli_finish();
 }

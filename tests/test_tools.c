@@ -382,6 +382,18 @@ START_TEST(a_log_becomes_a_table) {
     ck_assert_ptr_nonnull(strstr(run.out, "\n| 3 | t2 |"));
     ck_assert_ptr_nonnull(strstr(run.out, "| 234 | 50.00 % |"));
     tool_free(&run);
+    RUN(0, "pack %s/t2.tnm -o %s/t3.tnm --log %s/table", folder, folder, folder);
+    struct tool_run kept = tool_run("report --lines %s/table %s/std", folder, folder);
+    scratch_write(scratch_path(folder, "kept"), kept.out, strlen(kept.out));
+    ck_assert_ptr_null(strstr(kept.out, "\"layers\""));
+    struct tool_run again = tool_run("report %s/kept", folder);
+    struct tool_run both = tool_run("report %s/table %s/std", folder, folder);
+    ck_assert_str_eq(again.out, both.out);
+    ck_assert_ptr_nonnull(strstr(both.out, "\n| pack | t2 |"));
+    ck_assert_ptr_nonnull(strstr(both.out, "\n| prune | t0 |"));
+    tool_free(&kept);
+    tool_free(&again);
+    tool_free(&both);
     scratch_write(scratch_path(folder, "table"), "{\"n\":1}\n", 8);
     RUN(1, "report %s/table", folder);
 }
