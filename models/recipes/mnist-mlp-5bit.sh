@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: MIT
-# From mnist-mlp-pruned: at most 32 different weights in each layer.
-tnm share models/mnist-mlp-pruned.tnm --bits 5 -o models/mnist-mlp-5bit.tnm --data "$data" \
-    --log "$log"
+# needs: mnist-mlp-pruned
+# At most 32 different weights in each layer, tuned.
+tnm share "$out/mnist-mlp-pruned.tnm" --bits 5 --finetune --epochs 3 --data "$data" \
+    -o "$out/mnist-mlp-5bit.tnm" --weak 11 --teacher "$out/mnist-lenet5-dense.tnm" \
+    --seed $seed --threads $threads --log "$log"
