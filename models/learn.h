@@ -47,7 +47,7 @@ struct learn_settings {
      "how far a pool's copies vary the thickness of strokes [0]"},                                 \
     {"reach", 0, CLI_REAL, LEARN_AT(reach), "F", NULL, 0, 4,                                       \
      "a pool's copies go F times as far in all else [1]"},                                         \
-    {"mirror", 0, CLI_FLAG, LEARN_AT(mirror), NULL, NULL, 0, 0,                                     \
+    {"mirror", 0, CLI_FLAG, LEARN_AT(mirror), NULL, NULL, 0, 0,                                    \
      "vary left and right, too: for things, not for signs"}
 
 // How pictures become the inputs of a new network, and what its classes are called.
