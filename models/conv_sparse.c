@@ -69,7 +69,7 @@ bool conv_sparse_shape(const struct tnm_graph *g, const struct tnm_node *node, u
                                    .in_step = (uint32_t)f.plane,
                                    .out_step = (uint32_t)f.step,
                                    .margin = (uint32_t)f.reach,
-                                   .most = 0.4f};
+                                   .most = 0.5f};
     return true;
 }
 

@@ -139,17 +139,19 @@ static void relu_forward(const struct op_call *call) {
         call->out[i] = call->in[0][i] > 0 ? call->in[0][i] : 0;
 }
 
+// Gradients are read whether they pass or not, so that compilers see no branch in it.
 static void relu_backward(const struct op_call *call) {
     size_t n = all_elements(call);
-    float *d_in = call->d_in[0];
-    if (d_in == NULL)
-        return;
-    if (call->adds[0])
-        for (size_t i = 0; i < n; i++)
-            d_in[i] += call->out[i] > 0 ? call->d_out[i] : 0;
-    else
-        for (size_t i = 0; i < n; i++)
-            d_in[i] = call->out[i] > 0 ? call->d_out[i] : 0;
+    float *restrict d_in = call->d_in[0];
+    const float *restrict d_out = call->d_out, *restrict out = call->out;
+    for (size_t i = 0; d_in != NULL && call->adds[0] && i < n; i++) {
+        float d = d_out[i];
+        d_in[i] += out[i] > 0 ? d : 0;
+    }
+    for (size_t i = 0; d_in != NULL && !call->adds[0] && i < n; i++) {
+        float d = d_out[i];
+        d_in[i] = out[i] > 0 ? d : 0;
+    }
 }
 
 // ------------------------------------------------------------------------------------------------

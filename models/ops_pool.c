@@ -84,44 +84,114 @@ static void give_largest(const struct pooling *p) {
     p->call->d_in[0][p->plane + best] += p->call->d_out[p->at];
 }
 
-// The pool that nearly everybody has.
+// ---- Two by two --------------------------------------------------------------------------------
+
+// The pool that nearly everybody has. Of a window is kept which of its four is the largest, 0..3.
 static bool is_two_by_two(const struct tnm_window *w) {
     return w->kernel[0] == 2 && w->kernel[1] == 2 && w->stride[0] == 2 && w->stride[1] == 2 &&
            w->dilation[0] == 1 && w->dilation[1] == 1 &&
            (w->pad[0] | w->pad[1] | w->pad[2] | w->pad[3]) == 0;
 }
 
-// One row of windows without branches; first is where the upper of its two rows begins in the
-// plane.
-static void two_by_two_row(const float *plane, uint32_t first, uint32_t width, uint32_t n,
-                           float *out, uint32_t *kept) {
-    const float *up = plane + first, *down = up + width;
-    for (uint32_t i = 0; i < n; i++) {
-        float a = up[2 * i], b = up[2 * i + 1], c = down[2 * i], d = down[2 * i + 1];
-        uint32_t at = first + 2 * i, above = b > a ? at + 1 : at;
-        uint32_t below = d > c ? at + width + 1 : at + width;
-        float most_above = b > a ? b : a, most_below = d > c ? d : c;
-        kept[i] = most_below > most_above ? below : above;
-        out[i] = most_below > most_above ? most_below : most_above;
+// Four windows side by side.
+typedef float floats __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t ints __attribute__((vector_size(16), aligned(4), may_alias));
+enum { SIDE = 4 };
+
+static floats even(floats a, floats b) {
+    return __builtin_shuffle(a, b, (ints){0, 2, 4, 6});
+}
+
+static floats odd(floats a, floats b) {
+    return __builtin_shuffle(a, b, (ints){1, 3, 5, 7});
+}
+
+// a where which is all ones, b where it is 0.
+static ints choose(ints which, ints a, ints b) {
+    return (which & a) | (~which & b);
+}
+
+static floats choose_float(ints which, floats a, floats b) {
+    return (floats)choose(which, (ints)a, (ints)b);
+}
+
+static void four_largest(const float *up, const float *down, float *out, int32_t *kept) {
+    const floats *u = (const floats *)up, *d = (const floats *)down;
+    floats left = even(u[0], u[1]), right = odd(u[0], u[1]);
+    floats below_left = even(d[0], d[1]), below_right = odd(d[0], d[1]);
+    ints of_upper = right > left, of_lower = below_right > below_left;
+    floats upper = choose_float(of_upper, right, left);
+    floats lower = choose_float(of_lower, below_right, below_left);
+    ints is_lower = lower > upper;
+    *(floats *)out = choose_float(is_lower, lower, upper);
+    *(ints *)kept = choose(is_lower, 2 - of_lower, -of_upper); // true is -1
+}
+
+static void one_largest(const float *up, const float *down, float *out, int32_t *kept) {
+    const float x[4] = {up[0], up[1], down[0], down[1]};
+    int32_t best = 0;
+    for (int32_t k = 1; k < 4; k++)
+        best = x[k] > x[best] ? k : best;
+    *out = x[best];
+    *kept = best;
+}
+
+// A row of n windows.
+static void largest_of_row(const float *up, uint32_t width, uint32_t n, float *out, int32_t *kept) {
+    const float *down = up + width;
+    uint32_t i = 0;
+    for (; i + SIDE <= n; i += SIDE)
+        four_largest(up + 2 * i, down + 2 * i, out + i, kept + i);
+    for (; i < n; i++)
+        one_largest(up + 2 * i, down + 2 * i, out + i, kept + i);
+}
+
+static void add_pairs(float *to, floats even_ones, floats odd_ones) {
+    floats *t = (floats *)to;
+    t[0] += __builtin_shuffle(even_ones, odd_ones, (ints){0, 4, 1, 5});
+    t[1] += __builtin_shuffle(even_ones, odd_ones, (ints){2, 6, 3, 7});
+}
+
+static void give_four(const float *d_out, const int32_t *kept, float *up, float *down) {
+    const ints d = *(const ints *)d_out, which = *(const ints *)kept;
+    add_pairs(up, (floats)(d & (which == 0)), (floats)(d & (which == 1)));
+    add_pairs(down, (floats)(d & (which == 2)), (floats)(d & (which == 3)));
+}
+
+static void give_row(const float *d_out, const int32_t *kept, uint32_t width, uint32_t n,
+                     float *up) {
+    float *down = up + width;
+    uint32_t i = 0;
+    for (; i + SIDE <= n; i += SIDE)
+        give_four(d_out + i, kept + i, up + 2 * i, down + 2 * i);
+    for (; i < n; i++)
+        (kept[i] < 2 ? up : down)[2 * i + (uint32_t)kept[i] % 2] += d_out[i];
+}
+
+static void two_by_two(const struct op_call *call, bool back) {
+    const struct tnm_tensor *in = input_of(call->graph, call->node);
+    const struct tnm_tensor *out = output_of(call->graph, call->node);
+    size_t width = in->dim[2], plane = in->dim[1] * width, at = 0;
+    int32_t *kept = call->kept;
+    for (size_t c = 0; c < (size_t)call->n * in->dim[0]; c++) {
+        float *d_in = back ? call->d_in[0] + c * plane : NULL;
+        if (back && !call->adds[0]) // here, where it is about to be used
+            memset(d_in, 0, plane * sizeof *d_in);
+        for (uint32_t y = 0; y < out->dim[1]; y++, at += out->dim[2])
+            if (back)
+                give_row(call->d_out + at, kept + at, in->dim[2], out->dim[2],
+                         d_in + 2 * y * width);
+            else
+                largest_of_row(call->in[0] + c * plane + 2 * y * width, in->dim[2], out->dim[2],
+                               call->out + at, kept + at);
     }
 }
 
-static void two_by_two(const struct op_call *call) {
-    const struct tnm_tensor *in = input_of(call->graph, call->node);
-    const struct tnm_tensor *out = output_of(call->graph, call->node);
-    const float *plane = call->in[0];
-    size_t at = 0;
-    for (uint32_t c = 0; c < call->n * in->dim[0]; c++) {
-        for (uint32_t y = 0; y < out->dim[1]; y++, at += out->dim[2])
-            two_by_two_row(plane, 2 * y * in->dim[2], in->dim[2], out->dim[2], call->out + at,
-                           (uint32_t *)call->kept + at);
-        plane += (size_t)in->dim[1] * in->dim[2];
-    }
-}
+// ------------------------------------------------------------------------------------------------
 
 static void max_forward(const struct op_call *call) {
     if (is_two_by_two(&call->node->window))
-        two_by_two(call);
+        two_by_two(call, false);
     else
         pool_windows(call, find_largest);
 }
@@ -129,6 +199,10 @@ static void max_forward(const struct op_call *call) {
 static void max_backward(const struct op_call *call) {
     if (call->d_in[0] == NULL)
         return;
+    if (is_two_by_two(&call->node->window)) {
+        two_by_two(call, true);
+        return;
+    }
     clear_input_gradient(call);
     pool_windows(call, give_largest);
 }
