@@ -60,7 +60,7 @@ libs = $$($(PKG_CONFIG) --libs $1)
 objects = $(patsubst %.c,$(BUILD)/%.o,$1)
 CORE = $(call objects,$(wildcard core/*.c core/kernels/*.c))
 ifeq ($(MACHINE),x86_64)
-CORE += $(BUILD)/core/kernels/neon_avx2.o
+CORE += $(BUILD)/core/kernels/neon_avx2.o $(BUILD)/core/kernels/neon_blocks_avx2.o
 endif
 PICTURE = $(call objects,$(wildcard daemon/picture.c daemon/jpeg.c daemon/png.c \
     daemon/pnm.c daemon/exif.c))
@@ -112,8 +112,8 @@ $(BUILD)/%.o: %.c | $(BUILD)/packages
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(EXTRA) $(if $(USES),$(call flags,$(USES))) -MMD -MP -c -o $@ $<
 
-# The NEON source once more for x86-64 processors with AVX2 and FMA; picked at run time.
-$(BUILD)/core/kernels/neon_avx2.o: core/kernels/neon.c | $(BUILD)/packages
+# The NEON sources once more for x86-64 processors with AVX2 and FMA; picked at run time.
+$(BUILD)/core/kernels/%_avx2.o: core/kernels/%.c | $(BUILD)/packages
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(EXTRA) -mavx2 -mfma -DTNM_AVX2 -MMD -MP -c -o $@ $<
 
@@ -124,7 +124,7 @@ $(FORGE): USES = $(FORGE_PACKAGES)
 $(FORGE): EXTRA = -O3 $(if $(BLAS),-DFORGE_BLAS)
 $(addprefix $(BUILD)/models/,gemm.o sparse.o): EXTRA += -ffp-contract=fast
 $(TESTS): USES = check $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) zlib
-$(TESTS): EXTRA = -Wno-missing-prototypes -I$(BUILD)
+$(TESTS): EXTRA = -Wno-missing-prototypes -Wno-missing-field-initializers -I$(BUILD)
 
 $(BUILD)/libtnm.a: $(CORE)
 	@rm -f $@
@@ -201,8 +201,8 @@ fuzz: $(patsubst tests/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz_*.c))
 
 FUZZ_CC = clang -std=c11 -D_GNU_SOURCE -I. -O1 -g -ffp-contract=off \
     -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-FUZZ_TWINS = $(if $(filter x86_64,$(MACHINE)),$(BUILD)/fuzz/neon_avx2.o)
-$(BUILD)/fuzz/neon_avx2.o: core/kernels/neon.c | $(BUILD)/packages
+FUZZ_TWINS = $(if $(filter x86_64,$(MACHINE)),$(BUILD)/fuzz/neon_avx2.o $(BUILD)/fuzz/neon_blocks_avx2.o)
+$(BUILD)/fuzz/%_avx2.o: core/kernels/%.c | $(BUILD)/packages
 	@mkdir -p $(@D)
 	$(FUZZ_CC) -mavx2 -mfma -DTNM_AVX2 -c -o $@ $<
 
@@ -224,7 +224,7 @@ $(BUILD)/bench%: $(BUILD)/tests/bench%.o $(BUILD)/libtnm.a
 $(BUILD)/bench_photo: $(BUILD)/tests/photo.o $(PICTURE)
 $(BUILD)/bench_engine: $(BUILD)/tests/nets.o $(BUILD)/tests/random.o
 $(BUILD)/tests/bench%.o: USES = $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) $(if $(BLAS),openblas)
-$(BUILD)/tests/bench%.o: EXTRA = -O2 $(if $(BLAS),-DBENCH_BLAS)
+$(BUILD)/tests/bench%.o: EXTRA = -O2 -Wno-missing-field-initializers $(if $(BLAS),-DBENCH_BLAS)
 
 ##lint: layering, headers, formatting, cppcheck
 lint: $(BUILD)/packages

@@ -2,9 +2,9 @@
 // Building the layouts that kernels read.
 #include "core/layout.h"
 
+#include "core/blocks.h"
 #include "core/error.h"
 
-#include <assert.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,25 +24,6 @@ struct entries {
     size_t *entry; // csr*: its number in the matrix
 };
 
-// IEEE binary16 to f32, exact.
-static float from_half(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31;
-    float scaled; // the magnitude times 2^-112, which f32 holds as an ordinary or subnormal number
-    uint32_t bits = (uint32_t)(half & 0x7fff) << 13;
-    memcpy(&scaled, &bits, sizeof scaled);
-    scaled *= 0x1p112F;
-    memcpy(&bits, &scaled, sizeof bits);
-    if (exponent == 31)
-        bits |= 0x7f800000;
-    bits |= sign;
-    memcpy(&scaled, &bits, sizeof scaled);
-    return scaled;
-}
-
-static float dense_value(const struct tnm_matrix *m, size_t at) {
-    return m->dense32 != NULL ? m->dense32[at] : from_half(m->dense16[at]);
-}
-
 static void add_entry(struct entries *e, uint32_t col, float value, size_t entry) {
     e->entry[e->n] = entry;
     e->col[e->n] = col;
@@ -54,7 +35,7 @@ static void read_row(const struct tnm_matrix *m, uint32_t row, struct entries *e
     e->n = 0;
     if (m->encoding == TNM_DENSE)
         for (uint32_t c = 0; c < m->cols; c++)
-            add_entry(e, c, dense_value(m, (size_t)row * m->cols + c), 0);
+            add_entry(e, c, tnm_matrix_value(m, (size_t)row * m->cols + c), 0);
     else
         for (size_t k = m->row_start[row]; k < m->row_start[row + 1]; k++)
             add_entry(e, tnm_matrix_col(m, k), tnm_matrix_value(m, k), k);
@@ -99,6 +80,27 @@ static bool has_columns(const struct tnm_use *use) {
            m->rows <= TNM_SCATTER_MAX_ROWS && m->cols <= TNM_SCATTER_MAX_COLS;
 }
 
+static uint64_t columns_bound(const struct tnm_matrix *m) {
+    return (m->nonzeros / TNM_SCATTER + m->cols) * sizeof(struct tnm_column_record) +
+           sizeof(uint32_t) * ((uint64_t)m->cols + 1);
+}
+
+// Of four places three hold a weight, and each four share an offset; a record of a block column
+// holds at least one block, and lacks blocks only where it is the column's last.
+static uint64_t blocks_bound(const struct tnm_use *use) {
+    const struct tnm_matrix *m = use->matrix;
+    uint64_t places = m->nonzeros + m->nonzeros / 3, four = 4 * sizeof(float) + sizeof(uint16_t);
+    uint64_t bytes = places / 4 * four + (m->rows / TNM_WIDE_ROWS + 1) * sizeof(struct tnm_strip);
+    if (use->reads_input)
+        bytes += (places / 4 + 4 * (uint64_t)tnm_block_columns_of(m->cols)) * four +
+                 sizeof(uint32_t) * ((uint64_t)tnm_block_columns_of(m->cols) + 1);
+    return bytes;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
 uint64_t tnm_layout_bound(const struct tnm_use *use) {
     const struct tnm_matrix *m = use->matrix;
     uint64_t all = (uint64_t)m->rows * m->cols, bytes = sizeof(float) * (uint64_t)m->rows;
@@ -108,10 +110,9 @@ uint64_t tnm_layout_bound(const struct tnm_use *use) {
     uint64_t records = m->nonzeros / 4 + m->cols + 1, groups = m->rows / 4 + 1;
     bytes += sizeof(float[256]) + records * sizeof(struct tnm_record32) +
              groups * sizeof(struct tnm_group);
-    if (has_columns(use))
-        bytes += (m->nonzeros / TNM_SCATTER + m->cols) * sizeof(struct tnm_column_record) +
-                 sizeof(uint32_t) * ((uint64_t)m->cols + 1);
-    return bytes + 6 * ALIGNMENT;
+    if (!use->convolution)
+        bytes += larger(has_columns(use) ? columns_bound(m) : 0, blocks_bound(use));
+    return bytes + 12 * ALIGNMENT;
 }
 
 // ---- Taking memory ------------------------------------------------------------------------------
@@ -122,7 +123,6 @@ static void *take(struct tnm_layout *layout, uint64_t bytes) {
         return NULL;
     while (i < sizeof layout->owned / sizeof *layout->owned && layout->owned[i] != NULL)
         i++;
-    assert(i < sizeof layout->owned / sizeof *layout->owned);
     assert(i < sizeof layout->owned / sizeof *layout->owned);
     size_t rounded = (size_t)(bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     rounded += rounded == 0 ? ALIGNMENT : 0;
@@ -343,6 +343,65 @@ static bool make_columns(struct tnm_layout *layout, const struct tnm_use *use, s
     return layout->columns.bias != NULL;
 }
 
+// ---- Blocks -------------------------------------------------------------------------------------
+
+static void put_bias(struct tnm_strip *strip, enum tnm_block_shape shape,
+                     const struct tnm_matrix *m) {
+    for (uint32_t i = 0; i < (shape == TNM_TALL ? 4 * strip->n : strip->n); i++) {
+        uint32_t row = shape == TNM_TALL ? strip->row[i / 4] + i % 4 : strip->row[i];
+        strip->bias[i] = row < m->rows ? bias_of(m, row) : 0;
+    }
+}
+
+static bool make_strips(struct tnm_layout *layout, const struct tnm_matrix *m,
+                        const struct tnm_block_plan *plan) {
+    uint64_t places = plan->n_steps * tnm_block_places(plan->shape);
+    struct tnm_strip *strip = take(layout, plan->n_strips * sizeof *strip);
+    uint16_t *offset = take(layout, places / 4 * sizeof *offset);
+    float *weight = take(layout, places * sizeof *weight);
+    if (strip == NULL || offset == NULL || weight == NULL)
+        return false;
+    tnm_blocks_fill(plan, m, strip, offset, weight);
+    for (uint32_t s = 0; s < plan->n_strips; s++)
+        put_bias(&strip[s], plan->shape, m);
+    *(plan->shape == TNM_TALL ? &layout->tall : &layout->wide) =
+        (struct tnm_blocks){m->rows, plan->n_strips, strip, offset, weight};
+    return true;
+}
+
+static bool make_block_columns(struct tnm_layout *layout, const struct tnm_matrix *m,
+                               const struct tnm_block_plan *plan) {
+    uint32_t *start = take(layout, (tnm_block_columns_of(m->cols) + 1) * sizeof *start);
+    uint16_t *offset = take(layout, plan->n_records * 4 * sizeof *offset);
+    float *weight = take(layout, plan->n_records * 16 * sizeof *weight);
+    const float *bias = make_bias(layout, m);
+    if (start == NULL || offset == NULL || weight == NULL || bias == NULL)
+        return false;
+    tnm_block_columns_fill(plan, m, start, offset, weight);
+    layout->wide_columns =
+        (struct tnm_block_columns){m->rows, m->cols, start, offset, weight, bias};
+    return true;
+}
+
+// Tall, wide or neither; *found tells.
+static bool make_blocks(struct tnm_layout *layout, const struct tnm_use *use, bool *found) {
+    const struct tnm_matrix *m = use->matrix;
+    struct tnm_block_plan plan;
+    bool ok = tnm_blocks_plan(&plan, m);
+    *found = plan.shape != TNM_NO_BLOCKS;
+    if (*found) {
+        layout->kernel = plan.shape == TNM_TALL ? "gather 4x1" : "gather 1x4";
+        ok = make_strips(layout, m, &plan);
+    }
+    if (ok && plan.shape == TNM_WIDE && has_columns(use)) {
+        layout->kernel = "scatter 1x4";
+        ok = make_block_columns(layout, m, &plan);
+        layout->most_active = plan.n_records * 3 / 4;
+    }
+    tnm_block_plan_free(&plan);
+    return ok;
+}
+
 // ---- All ----------------------------------------------------------------------------------------
 
 bool tnm_layout_make(struct tnm_layout *out, const struct tnm_use *use, struct tnm_error *err) {
@@ -352,8 +411,9 @@ bool tnm_layout_make(struct tnm_layout *out, const struct tnm_use *use, struct t
     if (is_dense(use)) {
         ok = make_dense(out, use->matrix);
     } else if (entries_init(&e, use->matrix)) {
-        ok = make_rows(out, use, &e);
-        if (ok && has_columns(use)) {
+        bool blocks = false;
+        ok = make_rows(out, use, &e) && (use->convolution || make_blocks(out, use, &blocks));
+        if (ok && !blocks && has_columns(use)) {
             ok = make_columns(out, use, &e);
             out->kernel = "scatter";
             out->most_active = count_records(&out->rows) / 2;

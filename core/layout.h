@@ -5,11 +5,17 @@
 //   - linear, more than 7 of 20 weights not zero: dense, in place where the file holds f32: a
 //     gather costs about three times what a dense multiply-add does.
 //   - else rows for gathering; many inputs and convolutions read these too.
-//   - linear on the graph's own input: columns for scattering besides, taken for an input whose
+//   - linear, weights in blocks of four as core/blocks.h says: strips of blocks besides, for one
+//     input. For many inputs four rows at once are no faster than rows: multiply and add, one after
+//     the other, take longer than the loads that they would share.
+//   - linear on the graph's own input, without blocks: columns for scattering besides, taken for an
+//   input whose
 //     columns that are not 0 hold at most half as many records as all rows do. Pictures are mostly
 //     black; hidden layers behind a relu are not empty enough to pay for the stores. (A record
 //     takes 0.9 ns to gather and 1.6 to scatter on x86-64; ARM's ratio should be between that
-//     and 1.3.)
+//     and 1.3.) With wide blocks block columns do the same, for inputs that take at most three
+//     quarters of their records: there a record is dearer to gather, too. Tall blocks are always
+//     gathered: as many of them as are active are slower to scatter.
 //
 // Shared weights are spread out to f32, 6 bytes an entry with its offset, while the layer fits a
 // Pi's caches; beyond that rows keep codes, 3 bytes an entry, looked up in the codebook while
@@ -23,13 +29,17 @@
 #include "core/matrix.h"
 
 struct tnm_layout {
-    const char *kernel; // what runs one input: "dense", "gather", "scatter", "direct"
+    // What runs one input: "dense", "gather", "scatter", "gather 4x1", "gather 1x4", "scatter 1x4";
+    // of a convolution "direct".
+    const char *kernel;
     struct tnm_dense dense;
     struct tnm_rows rows;
     struct tnm_columns columns;
+    struct tnm_blocks tall, wide;
+    struct tnm_block_columns wide_columns;
     uint64_t most_active; // columns: an input that takes more records than these is gathered
     size_t bytes;         // held by this layout
-    void *owned[6];       // rows: groups, records, codebook; columns: starts, records, bias
+    void *owned[10];      // of rows 3 at most, of strips 3, of columns 3, of block columns 4
 };
 
 // How a matrix is used.

@@ -47,12 +47,14 @@ uint32_t tnm_matrix_code(const struct tnm_matrix *m, size_t k) {
     return two >> bit % 8 & ((1u << m->bits) - 1);
 }
 
-float tnm_matrix_value(const struct tnm_matrix *m, size_t k) {
-    return m->value != NULL ? m->value[k] : m->codebook[tnm_matrix_code(m, k)];
-}
-
 static float dense_value(const struct tnm_matrix *m, size_t i) {
     return m->bits == 16 ? tnm_half_to_float(m->dense16[i]) : m->dense32[i];
+}
+
+float tnm_matrix_value(const struct tnm_matrix *m, size_t k) {
+    if (m->encoding == TNM_DENSE)
+        return dense_value(m, k);
+    return m->value != NULL ? m->value[k] : m->codebook[tnm_matrix_code(m, k)];
 }
 
 void tnm_matrix_to_dense(const struct tnm_matrix *m, float *w) {

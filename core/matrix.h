@@ -60,7 +60,7 @@ static inline uint32_t tnm_matrix_col(const struct tnm_matrix *m, size_t k) {
 // The code of entry k, 0..n_centroids-1. Only for csr-codebook.
 uint32_t tnm_matrix_code(const struct tnm_matrix *m, size_t k);
 
-// The value of stored entry k, for csr and csr-codebook.
+// The value of stored entry k; of a dense matrix, of element k.
 float tnm_matrix_value(const struct tnm_matrix *m, size_t k);
 
 // The whole matrix as w (rows, cols) f32, absent entries 0.

@@ -29,28 +29,57 @@ uint64_t tnm_product_scratch(const struct tnm_layout *w, uint32_t rows, uint32_t
         return 0;
     if (w->dense.w != NULL)
         return sizeof(uint32_t) * (uint64_t)(cols / 4 + 1);
-    if (w->columns.start != NULL)
+    if (w->columns.start != NULL || w->wide_columns.start != NULL)
         return sum_bytes(rows) + sizeof(uint16_t) * (uint64_t)cols;
     return 0;
 }
 
-static uint64_t active_records(const struct tnm_columns *columns, const uint16_t *active,
-                               uint32_t n) {
+static uint64_t active_records(const uint32_t *start, const uint16_t *active, uint32_t n) {
     uint64_t records = 0;
     for (uint32_t a = 0; a < n; a++)
-        records += columns->start[active[a] + 1] - columns->start[active[a]];
+        records += start[active[a] + 1] - start[active[a]];
     return records;
+}
+
+static struct tnm_scatter_room room_of(const struct tnm_product *p) {
+    return (struct tnm_scatter_room){
+        .sum = p->scratch, .active = (uint16_t *)(void *)((char *)p->scratch + sum_bytes(p->rows))};
 }
 
 // Visits the columns of inputs that are not 0, or, where those hold too much, all rows: the answer
 // is the same to the bit.
 static void run_columns(const struct tnm_kernels *kernels, const struct tnm_product *p) {
     const struct tnm_layout *w = p->w;
-    struct tnm_scatter_room room = {.sum = p->scratch};
-    room.active = (uint16_t *)(void *)((char *)p->scratch + sum_bytes(p->rows));
+    struct tnm_scatter_room room = room_of(p);
     uint32_t n = kernels->find_active(p->x, p->cols, room.active);
-    if (active_records(&w->columns, room.active, n) <= w->most_active)
+    if (active_records(w->columns.start, room.active, n) <= w->most_active)
         kernels->scatter(&w->columns, p->x, n, &room, p->y, p->clamp);
+    else
+        kernels->gather(&w->rows, p->x, p->y, p->clamp);
+}
+
+static void run_block_columns(const struct tnm_kernels *kernels, const struct tnm_product *p) {
+    const struct tnm_layout *w = p->w;
+    struct tnm_scatter_room room = room_of(p);
+    uint32_t n = kernels->find_active_blocks(p->x, p->cols, room.active);
+    if (active_records(w->wide_columns.start, room.active, n) <= w->most_active)
+        kernels->scatter_wide(&w->wide_columns, p->x, n, &room, p->y, p->clamp);
+    else
+        kernels->gather_wide(&w->wide, p->x, p->y, p->clamp);
+}
+
+static void run_one(const struct tnm_kernels *kernels, const struct tnm_product *p) {
+    const struct tnm_layout *w = p->w;
+    if (w->dense.w != NULL)
+        kernels->dense(&w->dense, p->x, p->scratch, p->y, p->clamp);
+    else if (w->tall.strip != NULL)
+        kernels->gather_tall(&w->tall, p->x, p->y, p->clamp);
+    else if (w->wide_columns.start != NULL)
+        run_block_columns(kernels, p);
+    else if (w->wide.strip != NULL)
+        kernels->gather_wide(&w->wide, p->x, p->y, p->clamp);
+    else if (w->columns.start != NULL)
+        run_columns(kernels, p);
     else
         kernels->gather(&w->rows, p->x, p->y, p->clamp);
 }
@@ -72,16 +101,12 @@ static void run_rows_many(const struct tnm_kernels *kernels, const struct tnm_pr
 }
 
 void tnm_product_run(const struct tnm_kernels *kernels, const struct tnm_product *p) {
-    if (p->w->dense.w != NULL && p->lanes == 1)
-        kernels->dense(&p->w->dense, p->x, p->scratch, p->y, p->clamp);
+    if (p->lanes == 1)
+        run_one(kernels, p);
     else if (p->w->dense.w != NULL)
         kernels->dense_many(&p->w->dense, p->x, p->lanes, p->y, p->clamp);
-    else if (p->lanes > 1)
-        run_rows_many(kernels, p);
-    else if (p->w->columns.start != NULL)
-        run_columns(kernels, p);
     else
-        kernels->gather(&p->w->rows, p->x, p->y, p->clamp);
+        run_rows_many(kernels, p);
 }
 
 // ---- The operation ------------------------------------------------------------------------------

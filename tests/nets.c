@@ -45,6 +45,23 @@ static uint32_t finish(struct tnm_graph *graph, struct tnm_node *node) {
 
 // ---- Weights ------------------------------------------------------------------------------------
 
+// Whether a block is there is drawn at its first weight. Some rows, or rows of blocks, are empty.
+struct pattern {
+    const struct nets_weights *weights;
+    uint32_t height, width;
+    bool empty;
+    uint8_t *block; // (cols), of this row of blocks
+};
+
+static bool draw_keep(struct pattern *p, uint32_t row, uint32_t col, struct randomness *r) {
+    if (row % p->height == 0 && col == 0)
+        p->empty = p->weights->zeros > 50 && random_percent(r, 5);
+    if (row % p->height == 0 && col % p->width == 0)
+        p->block[col / p->width] = !p->empty && !random_percent(r, p->weights->zeros);
+    return p->block[col / p->width] &&
+           (p->weights->holes == 0 || !random_percent(r, p->weights->holes));
+}
+
 void nets_matrix(struct tnm_matrix *out, uint32_t rows, uint32_t cols,
                  const struct nets_weights *weights, struct randomness *r) {
     size_t n = (size_t)rows * cols;
@@ -54,14 +71,13 @@ void nets_matrix(struct tnm_matrix *out, uint32_t rows, uint32_t cols,
     uint32_t n_centroids = weights->encoding == TNM_CSR_CODEBOOK ? 1U << weights->bits : 0;
     random_fill(r, codebook, 256, 0);
     random_fill(r, bias, rows, 10);
-    for (uint32_t row = 0; row < rows; row++) {
-        bool empty = weights->zeros > 50 && random_percent(r, 5);
-        for (uint32_t col = 0; col < cols; col++) {
-            size_t at = (size_t)row * cols + col;
-            keep[at] = !empty && !random_percent(r, weights->zeros);
-            code[at] = (uint8_t)(n_centroids > 0 ? random_bits(r) % n_centroids : 0);
-            w[at] = keep[at] ? random_float(r) : 0;
-        }
+    struct pattern pattern = {.weights = weights, .block = calloc(cols, 1)};
+    pattern.height = weights->block_rows > 0 ? weights->block_rows : 1;
+    pattern.width = weights->block_cols > 0 ? weights->block_cols : 1;
+    for (size_t at = 0; at < n; at++) {
+        keep[at] = draw_keep(&pattern, (uint32_t)(at / cols), (uint32_t)(at % cols), r);
+        code[at] = (uint8_t)(n_centroids > 0 ? random_bits(r) % n_centroids : 0);
+        w[at] = keep[at] ? random_float(r) : 0;
     }
     struct tnm_matrix_source source = {.rows = rows,
                                        .cols = cols,
@@ -82,6 +98,7 @@ void nets_matrix(struct tnm_matrix *out, uint32_t rows, uint32_t cols,
     free(bias);
     free(keep);
     free(code);
+    free(pattern.block);
 }
 
 uint32_t nets_linear(struct tnm_graph *graph, uint32_t input, uint32_t outputs,

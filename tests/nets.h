@@ -17,6 +17,8 @@ struct nets_weights {
     uint32_t bits;  // dense: 32 or 16; csr-codebook: of a code
     unsigned zeros; // of 100 weights
     bool no_bias;
+    uint32_t block_rows, block_cols; // of blocks that are there or not together; 0 stands for 1
+    unsigned holes;                  // of 100 weights in a block
 };
 
 // A random matrix. Some rows of sparse ones are empty.

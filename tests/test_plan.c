@@ -197,6 +197,31 @@ START_TEST(kernels_are_chosen_by_shape_and_density) {
 }
 END_TEST
 
+START_TEST(blocks_have_kernels_of_their_own) {
+    static const struct {
+        struct nets_weights weights;
+        const char *first, *second;
+    } cases[] = {
+        {{TNM_CSR, 32, 90, false, 4, 1, 0}, "gather 4x1", "gather 4x1"},
+        {{TNM_CSR_CODEBOOK, 5, 90, false, 1, 4, 0}, "scatter 1x4", "gather 1x4"},
+        {{TNM_CSR, 32, 90, false, 4, 1, 10}, "gather 4x1", "gather 4x1"},
+        {{TNM_CSR, 32, 90, false, 4, 1, 30}, "scatter", "gather"}, // mostly holes
+        {{TNM_CSR, 32, 90, false, 1, 2, 0}, "scatter", "gather"},
+        {{TNM_DENSE, 32, 90, false, 1, 4, 0}, "scatter 1x4", "gather 1x4"},
+        {{TNM_CSR, 32, 50, false, 4, 1, 0}, "dense", "dense"},
+    };
+    struct randomness r;
+    random_start(&r, 0);
+    struct tnm_graph graph;
+    nets_mlp(&graph, &cases[_i].weights, &r);
+    struct tnm_plan *plan = plan_of(&graph);
+    ck_assert_str_eq(tnm_plan_kernel(plan, 1, 0), cases[_i].first);
+    ck_assert_str_eq(tnm_plan_kernel(plan, 3, 0), cases[_i].second);
+    tnm_plan_free(plan);
+    tnm_graph_free(&graph);
+}
+END_TEST
+
 START_TEST(memory_beyond_the_limit_is_refused_before_it_is_taken) {
     struct randomness r;
     random_start(&r, 0);
@@ -224,6 +249,7 @@ Suite *plan_suite(void) {
     TCase *steps = tcase_create("steps");
     tcase_add_test(steps, an_activation_is_joined_only_where_nobody_else_sees_its_input);
     tcase_add_test(steps, kernels_are_chosen_by_shape_and_density);
+    tcase_add_loop_test(steps, blocks_have_kernels_of_their_own, 0, 7);
     tcase_add_test(steps, memory_beyond_the_limit_is_refused_before_it_is_taken);
     suite_add_tcase(suite, steps);
     return suite;

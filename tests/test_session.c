@@ -67,9 +67,17 @@ static void check_running(struct running *run, unsigned n, struct randomness *r,
 // ---- Networks -----------------------------------------------------------------------------------
 
 static const struct nets_weights forms[] = {
-    {TNM_DENSE, 32, 0, false}, {TNM_DENSE, 16, 0, false},       {TNM_DENSE, 32, 90, false},
-    {TNM_CSR, 32, 94, false},  {TNM_CSR, 32, 50, true},         {TNM_CSR, 32, 99, false},
-    {TNM_CSR, 32, 0, false},   {TNM_CSR_CODEBOOK, 5, 94, true}, {TNM_CSR_CODEBOOK, 8, 80, false},
+    {TNM_DENSE, 32, 0, false},
+    {TNM_DENSE, 16, 0, false},
+    {TNM_DENSE, 32, 90, false},
+    {TNM_CSR, 32, 94, false},
+    {TNM_CSR, 32, 50, true},
+    {TNM_CSR, 32, 99, false},
+    {TNM_CSR, 32, 0, false},
+    {TNM_CSR_CODEBOOK, 5, 94, true},
+    {TNM_CSR_CODEBOOK, 8, 80, false},
+    {TNM_CSR, 32, 90, false, 4, 1, 2},
+    {TNM_CSR_CODEBOOK, 5, 90, false, 1, 4, 2},
 };
 enum { N_FORMS = sizeof forms / sizeof *forms };
 

@@ -99,6 +99,49 @@ struct tnm_scatter_room {
     uint16_t *active; // (cols)
 };
 
+// ---- Blocks: weights that come in fours ---------------------------------------------------------
+
+// Four neighbouring rows of a column (tall, 4x1), or columns of a row (wide, 1x4). A block needs
+// one offset, and its four inputs or four sums are one load; holes hold weight 0.
+//
+// A strip is 16 rows in groups of four, or 8 single rows: those with the same number of blocks, as
+// near as sorting brings them. A step holds the next block of each; what has run out holds weight
+// 0, offset 0. Several sums side by side, as each waits for its own last addition.
+enum { TNM_TALL_ROWS = 16, TNM_WIDE_ROWS = 8 };
+
+struct tnm_strip {
+    float bias[16];  // of its rows in order, never -0
+    uint32_t row[8]; // tall: the first row of each group; wide: each row
+    uint32_t n;      // of these, 1 or more
+    uint32_t n_steps;
+};
+
+struct tnm_blocks {
+    uint32_t rows, n_strips;
+    const struct tnm_strip *strip; // (n_strips)
+    const uint16_t *offset;        // tall (steps, 4), wide (steps, 8): in bytes, 4 * first column
+    const float *weight; // tall (steps, 4 groups, 4 rows), wide (steps, 2, 4 columns, 4 rows)
+};
+
+// Wide blocks for visiting only the inputs that are not 0: block column b is the records start[b]
+// .. start[b + 1] - 1, of four rows each. Columns 4 b to 4 b + 3, but the last is always the last
+// four columns. Missing rows as in tnm_columns.
+struct tnm_block_columns {
+    uint32_t rows, cols;    // 4 or more columns
+    const uint32_t *start;  // (block columns + 1)
+    const uint16_t *offset; // (records, 4): in bytes, 4 * row
+    const float *weight;    // (records, 4 columns, 4 rows)
+    const float *bias;      // (rows + TNM_SCATTER), never -0, the last ones 0
+};
+
+static inline uint32_t tnm_block_columns_of(uint32_t cols) {
+    return (cols + 3) / 4;
+}
+
+static inline uint32_t tnm_block_column_at(uint32_t b, uint32_t cols) {
+    return 4 * b + 4 <= cols ? 4 * b : cols - 4;
+}
+
 // ---- Dense --------------------------------------------------------------------------------------
 
 struct tnm_dense {
@@ -130,6 +173,18 @@ struct tnm_kernels {
     // One input, the columns room->active[0 .. n_active - 1] of x only.
     void (*scatter)(const struct tnm_columns *w, const float *x, uint32_t n_active,
                     const struct tnm_scatter_room *room, float *y, struct tnm_clamp to);
+
+    // One input, tall or wide blocks.
+    void (*gather_tall)(const struct tnm_blocks *w, const float *x, float *y, struct tnm_clamp to);
+    void (*gather_wide)(const struct tnm_blocks *w, const float *x, float *y, struct tnm_clamp to);
+
+    // Lists the block columns of x (cols,) that are not all 0, ascending, into active; returns how
+    // many.
+    uint32_t (*find_active_blocks)(const float *x, uint32_t cols, uint16_t *active);
+
+    // One input, the block columns room->active[0 .. n_active - 1] of x only.
+    void (*scatter_wide)(const struct tnm_block_columns *w, const float *x, uint32_t n_active,
+                         const struct tnm_scatter_room *room, float *y, struct tnm_clamp to);
 
     // One input. blocks (cols / 4) is scratch.
     void (*dense)(const struct tnm_dense *w, const float *x, uint32_t *blocks, float *y,
@@ -164,6 +219,8 @@ void tnm_kernels_pick(struct tnm_kernels *table, unsigned flags);
 void tnm_kernels_scalar(struct tnm_kernels *table);
 void tnm_kernels_neon(struct tnm_kernels *table);
 void tnm_kernels_neon_avx2(struct tnm_kernels *table); // x86-64 only
+void tnm_kernels_blocks(struct tnm_kernels *table);    // part of neon, and of neon_avx2
+void tnm_kernels_blocks_avx2(struct tnm_kernels *table);
 
 static inline size_t tnm_record_bytes(enum tnm_record_form form) {
     return form == TNM_RECORD16   ? sizeof(struct tnm_record16)

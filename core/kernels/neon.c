@@ -6,41 +6,9 @@
 
 #if defined(__ARM_NEON) || defined(__x86_64__)
 
-#include "core/kernels/simd.h"
-
-#include <string.h>
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE float32x4_t clamp4(float32x4_t v, float32x4_t low, float32x4_t high) {
-    v = vbslq_f32(vcgtq_f32(v, low), v, low);
-    return vbslq_f32(vcltq_f32(v, high), v, high);
-}
-
-INLINE const float *at_offset(const float *x, size_t bytes) {
-    return (const float *)(const void *)((const char *)x + bytes);
-}
+#include "core/kernels/lanes.h"
 
 // ---- One input, rows ----------------------------------------------------------------------------
-
-// Four byte offsets.
-struct four {
-    size_t a, b, c, d;
-};
-
-INLINE struct four unpack(const uint16_t offset[4]) {
-    uint64_t all; // one load for four
-    memcpy(&all, offset, sizeof all);
-    return (struct four){(size_t)(all & 0xffff), (size_t)(all >> 16 & 0xffff),
-                         (size_t)(all >> 32 & 0xffff), (size_t)(all >> 48)};
-}
-
-INLINE float32x4_t four_at(const float *x, struct four at) {
-    float32x4_t v = vld1q_dup_f32(at_offset(x, at.a));
-    v = vld1q_lane_f32(at_offset(x, at.b), v, 1);
-    v = vld1q_lane_f32(at_offset(x, at.c), v, 2);
-    return vld1q_lane_f32(at_offset(x, at.d), v, 3);
-}
 
 // The elements that record k of four rows asks for.
 INLINE float32x4_t record_inputs(const void *records, enum tnm_record_form form, uint32_t k,
@@ -113,27 +81,11 @@ static uint32_t find_active(const float *x, uint32_t n, uint16_t *active) {
     return found;
 }
 
-INLINE float *slot(float *sum, size_t bytes) {
-    return (float *)(void *)((char *)sum + bytes);
-}
-
 // The four rows of a record are distinct, so that all may be read before one is written.
 INLINE void scatter_record(const struct tnm_column_record *record, float32x4_t x, float *sum) {
     struct four at = unpack(record->offset);
     float32x4_t v = vaddq_f32(four_at(sum, at), vmulq_f32(vld1q_f32(record->weight), x));
-    vst1q_lane_f32(slot(sum, at.a), v, 0);
-    vst1q_lane_f32(slot(sum, at.b), v, 1);
-    vst1q_lane_f32(slot(sum, at.c), v, 2);
-    vst1q_lane_f32(slot(sum, at.d), v, 3);
-}
-
-static void clamp_all(const float *from, uint32_t n, float *y, struct tnm_clamp to) {
-    float32x4_t low = vdupq_n_f32(to.low), high = vdupq_n_f32(to.high);
-    uint32_t r = 0;
-    for (; r + 4 <= n; r += 4)
-        vst1q_f32(y + r, clamp4(vld1q_f32(from + r), low, high));
-    for (; r < n; r++)
-        y[r] = tnm_clamp(from[r], to);
+    put_four(sum, at, v);
 }
 
 static void scatter(const struct tnm_columns *w, const float *x, uint32_t n_active,
@@ -381,6 +333,11 @@ void tnm_kernels_neon(struct tnm_kernels *table) {
     table->rows_many = rows_many;
     table->dense_many = dense_many;
     table->lstm = lstm;
+#if defined(TNM_AVX2)
+    tnm_kernels_blocks_avx2(table);
+#else
+    tnm_kernels_blocks(table);
+#endif
 }
 
 #endif

@@ -74,6 +74,70 @@ static void scatter(const struct tnm_columns *w, const float *x, uint32_t n_acti
         y[r] = tnm_clamp(room->sum[r], to);
 }
 
+// ---- Blocks
+// --------------------------------------------------------------------------------------
+
+static void gather_tall(const struct tnm_blocks *w, const float *x, float *y, struct tnm_clamp to) {
+    uint64_t step = 0;
+    for (uint32_t s = 0; s < w->n_strips; s++) {
+        const struct tnm_strip *strip = &w->strip[s];
+        for (uint32_t i = 0; i < 4 * strip->n; i++) {
+            float sum = strip->bias[i];
+            for (uint64_t k = step; k < step + strip->n_steps; k++)
+                sum += w->weight[16 * k + i] * x[w->offset[4 * k + i / 4] / 4];
+            uint32_t row = strip->row[i / 4] + i % 4;
+            if (row < w->rows)
+                y[row] = tnm_clamp(sum, to);
+        }
+        step += strip->n_steps;
+    }
+}
+
+static void gather_wide(const struct tnm_blocks *w, const float *x, float *y, struct tnm_clamp to) {
+    uint64_t step = 0;
+    for (uint32_t s = 0; s < w->n_strips; s++) {
+        const struct tnm_strip *strip = &w->strip[s];
+        for (uint32_t i = 0; i < strip->n; i++) {
+            float sum = strip->bias[i];
+            for (uint64_t k = step; k < step + strip->n_steps; k++)
+                for (uint32_t c = 0; c < 4; c++)
+                    sum += w->weight[32 * k + i / 4 * 16 + 4 * c + i % 4] *
+                           x[w->offset[8 * k + i] / 4 + c];
+            y[strip->row[i]] = tnm_clamp(sum, to);
+        }
+        step += strip->n_steps;
+    }
+}
+
+static uint32_t find_active_blocks(const float *x, uint32_t cols, uint16_t *active) {
+    uint32_t found = 0;
+    for (uint32_t b = 0; b < tnm_block_columns_of(cols); b++) {
+        const float *at = x + tnm_block_column_at(b, cols);
+        if (at[0] != 0 || at[1] != 0 || at[2] != 0 || at[3] != 0)
+            active[found++] = (uint16_t)b;
+    }
+    return found;
+}
+
+static void scatter_wide(const struct tnm_block_columns *w, const float *x, uint32_t n_active,
+                         const struct tnm_scatter_room *room, float *y, struct tnm_clamp to) {
+    for (uint32_t r = 0; r < w->rows + TNM_SCATTER; r++)
+        room->sum[r] = w->bias[r];
+    for (uint32_t a = 0; a < n_active; a++) {
+        uint32_t b = room->active[a];
+        const float *at = x + tnm_block_column_at(b, w->cols);
+        for (size_t k = w->start[b]; k < w->start[b + 1]; k++)
+            for (uint32_t c = 0; c < 4; c++)
+                for (uint32_t i = 0; i < 4; i++)
+                    room->sum[w->offset[4 * k + i] / 4] += w->weight[16 * k + 4 * c + i] * at[c];
+    }
+    for (uint32_t r = 0; r < w->rows; r++)
+        y[r] = tnm_clamp(room->sum[r], to);
+}
+
+// ---- Dense, lstm, table
+// --------------------------------------------------------------------------
+
 static void dense(const struct tnm_dense *w, const float *x, uint32_t *blocks, float *y,
                   struct tnm_clamp to) {
     (void)blocks;
@@ -107,6 +171,10 @@ void tnm_kernels_scalar(struct tnm_kernels *table) {
                                   .gather = gather,
                                   .find_active = find_active,
                                   .scatter = scatter,
+                                  .gather_tall = gather_tall,
+                                  .gather_wide = gather_wide,
+                                  .find_active_blocks = find_active_blocks,
+                                  .scatter_wide = scatter_wide,
                                   .dense = dense,
                                   .rows_many = rows_many,
                                   .dense_many = dense_many,
