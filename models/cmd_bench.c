@@ -239,11 +239,15 @@ static bool choose_inputs(struct job *job, struct tnm_error *err) {
     return ok;
 }
 
-// Every weight stored, in a form that only the engine's dense kernels run.
+// Every weight stored, in a form that only the engine's dense kernels run: those look for zeros
+// even where they are stored, so that removed weights become something that changes no answer.
 static void make_dense(struct net *net) {
     for (uint32_t l = 0; l < net->n_layers; l++) {
-        memset(net->layer[l].keep, 1, (size_t)net->layer[l].rows * net->layer[l].cols);
-        net->layer[l].bits = 0;
+        struct net_layer *layer = &net->layer[l];
+        for (size_t i = 0; i < (size_t)layer->rows * layer->cols; i++)
+            layer->w[i] = layer->w[i] != 0 ? layer->w[i] : 1e-20f;
+        memset(layer->keep, 1, (size_t)layer->rows * layer->cols);
+        layer->bits = 0;
     }
     net->half = false;
 }
