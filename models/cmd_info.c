@@ -70,6 +70,22 @@ static void print_layers(const struct tnm_model *model) {
     print_row(&all);
 }
 
+// Layers that lost weights and have most of what is left in full blocks.
+static void print_blocks(const struct tnm_model *model) {
+    struct tnm_layer l;
+    struct describe_blocks blocks;
+    bool first = true;
+    for (uint32_t i = 0; tnm_model_layer(model, i, &l); i++) {
+        if (l.nonzeros == l.weights || !describe_blocks(describe_matrix(model, i), &blocks) ||
+            blocks.share < 0.5)
+            continue;
+        printf("%s%-10s %7.2f %% of the weights in full blocks of %s, %llu blocks, run by \"%s\"\n",
+               first ? "\n" : "", l.name, 100 * blocks.share, blocks.shape,
+               (unsigned long long)blocks.count, l.kernel);
+        first = false;
+    }
+}
+
 // ---- Codes -------------------------------------------------------------------------------------
 
 enum {
@@ -182,6 +198,7 @@ static void print_all(const char *file, const struct tnm_model *model) {
            (double)s.dense_bytes / (double)s.bytes, (unsigned long long)s.parameters,
            s.dense_bytes);
     print_layers(model);
+    print_blocks(model);
     print_histograms(model);
     printf("\naccuracy   ");
     print_score("test", model->meta.test);

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "models/cli.h"
+#include "models/order.h"
 #include "models/prune.h"
 #include "models/saliency.h"
 #include "models/step.h"
@@ -21,7 +22,7 @@ struct settings {
     double std, sparsity;
     uint64_t nonzeros;
     struct cli_list layers;
-    uint32_t threads, saliency, sample;
+    uint32_t threads, saliency, sample, block;
     bool json, tidy;
 };
 
@@ -39,6 +40,8 @@ static const struct cli_option options[] = {
      "S, F or N for one layer by itself; may be repeated"},
     {"saliency", 0, CLI_CHOICE, AT(saliency), "magnitude|fisher", NULL, 0, 0,
      "what counts as small, but for --std: |w|, or |w| v^(1/4), v of gradients squared [|w|]"},
+    {"block", 0, CLI_CHOICE, AT(block), "1x4|4x1", NULL, 0, 0,
+     "remove blocks of a row's or a column's four neighbours, for faster kernels"},
     {"sample", 0, CLI_COUNT, AT(sample), "N", NULL, 1, 1e9,
      "training images that fisher takes gradients from [2000]"},
     {"tidy", 0, CLI_FLAG, AT(tidy), NULL, NULL, 0, 0,
@@ -57,7 +60,8 @@ static const struct cli_command command = {
     "the standard deviation of the layer's weights (the population's, over all entries, those\n"
     "removed earlier counting as zeros). With --sparsity and --nonzeros all layers compete by\n"
     "magnitude; a layer named by --layer is pruned by itself first, and the others share what the\n"
-    "whole network is to keep. Fisher needs --data, and leaves each class an input. With --data "
+    "whole network is to keep. With --block linear layers but the last lose whole blocks, whose\n"
+    "weights count by their mean. Fisher needs --data, and leaves each class an input. With --data "
     "the result is measured; without, the file says that\n"
     "its accuracy is unknown.",
     options,
@@ -234,6 +238,10 @@ static int prune(const struct settings *s, struct net *net, struct step *step,
         return code;
     uint64_t n =
         wishes->rule == BY_SPARSITY ? prune_left_of(net_weights(net), s->sparsity) : s->nonzeros;
+    if (s->block != UINT32_MAX && prune_in_blocks(net, NET_1X4 + s->block) == 0)
+        return cli_wrong(&command, "--block: no linear layer but the last");
+    if (!order_units(net, &err))
+        return cli_fail(&err);
     if (wishes->rule == BY_STD)
         details = prune_all_by_std(net, wishes, s);
     float **saliency = NULL;

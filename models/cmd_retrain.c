@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "models/learn.h"
+#include "models/order.h"
 #include "models/prune.h"
 #include "models/step.h"
 #include "models/tidy.h"
@@ -14,7 +15,7 @@
 struct settings {
     struct learn_settings learn; // first, where its options look for it
     uint64_t to_nonzeros;
-    uint32_t prune_epochs, saliency;
+    uint32_t prune_epochs, saliency, block;
     double to_sparsity, prune_rate;
 };
 
@@ -32,6 +33,8 @@ static const struct cli_option options[] = {
      "learning rate, constant, while weights go [0.0007]"},
     {"saliency", 0, CLI_CHOICE, AT(saliency), "magnitude|fisher", NULL, 0, 0,
      "which go first: the least |w|, or |w| v^(1/4), v of gradients squared [fisher]"},
+    {"block", 0, CLI_CHOICE, AT(block), "1x4|4x1", NULL, 0, 0,
+     "remove blocks of a row's or a column's four neighbours, for faster kernels"},
 };
 
 static const struct cli_command command = {
@@ -44,6 +47,7 @@ static const struct cli_command command = {
     "and fewer towards the end; then units without inputs become biases of the next layer and "
     "units\n"
     "that nobody reads are emptied, which changes nothing; then --epochs tune what is left.\n"
+    "With --block linear layers but the last lose whole blocks, which count by their mean.\n"
     "The file is written when all is done; interrupted before, nothing changes, and the same "
     "command\n"
     "with --resume goes on after the last whole epoch, to the same bits.",
@@ -60,6 +64,16 @@ static int read_target(const struct settings *s, const struct net *net, uint64_t
     if (*left != UINT64_MAX)
         return cli_wrong(&command, "give one of --to-nonzeros, --to-sparsity");
     *left = prune_left_of(net_weights(net), s->to_sparsity);
+    return CLI_GO;
+}
+
+static int read_block(const struct settings *s, struct net *net, uint64_t left) {
+    if (s->block == UINT32_MAX)
+        return CLI_GO;
+    if (left == UINT64_MAX)
+        return cli_wrong(&command, "--block wants --to-nonzeros or --to-sparsity");
+    if (prune_in_blocks(net, NET_1X4 + s->block) == 0)
+        return cli_wrong(&command, "--block: no linear layer but the last");
     return CLI_GO;
 }
 
@@ -119,8 +133,9 @@ int cmd_retrain(int argc, char **argv) {
     struct step step = learn_step(&s.learn, "retrain");
     cli_tell(&command, &s, step.parameters, sizeof step.parameters);
     bool ok = step_open(&step, &net, files.item[0], &err);
-    if (ok && (code = read_target(&s, &net, &left)) == CLI_GO) {
-        ok = step_data(&data, s.learn.data, &net, true, true, &err) &&
+    if (ok && (code = read_target(&s, &net, &left)) == CLI_GO &&
+        (code = read_block(&s, &net, left)) == CLI_GO) {
+        ok = step_data(&data, s.learn.data, &net, true, true, &err) && order_units(&net, &err) &&
              retrain(&s, &step, &net, &data, left, &err);
         code = CLI_OK;
     }

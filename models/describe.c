@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "core/blocks.h"
 #include "models/cli.h"
 #include "models/measure.h"
 
@@ -63,16 +64,38 @@ static json_t *describe_histogram(const struct tnm_model *model, uint32_t index)
     return list;
 }
 
+bool describe_blocks(const struct tnm_matrix *m, struct describe_blocks *blocks) {
+    static const char *const shape[] = {"4x1", "1x4"};
+    struct tnm_block_count count;
+    *blocks = (struct describe_blocks){0};
+    if (m == NULL || !tnm_blocks_count(m, &count) || count.weights == 0)
+        return false;
+    int best = count.in_full[TNM_WIDE] > count.in_full[TNM_TALL] ? TNM_WIDE : TNM_TALL;
+    *blocks = (struct describe_blocks){shape[best], count.blocks[best],
+                                       (double)count.in_full[best] / (double)count.weights};
+    return true;
+}
+
+// Null where nothing is removed, as all that is there is in full blocks then.
+static json_t *blocks_of(const struct tnm_matrix *m, const struct tnm_layer *l) {
+    struct describe_blocks blocks;
+    if (l->nonzeros == l->weights || !describe_blocks(m, &blocks))
+        return json_null();
+    return json_pack("{s:s, s:I, s:f}", "shape", blocks.shape, "count", (json_int_t)blocks.count,
+                     "share", blocks.share);
+}
+
 static json_t *describe_layer(const struct tnm_model *model, uint32_t index,
                               const struct tnm_layer *l) {
     const struct tnm_matrix *m = describe_matrix(model, index);
-    return json_pack("{s:s, s:s, s:[I, I], s:I, s:I, s:o, s:s, s:I, s:I, s:I, s:s}", "name",
+    return json_pack("{s:s, s:s, s:[I, I], s:I, s:I, s:o, s:s, s:I, s:I, s:I, s:s, s:o}", "name",
                      l->name, "op", l->op, "shape", (json_int_t)l->rows, (json_int_t)l->cols,
                      "weights", (json_int_t)l->weights, "nonzeros", (json_int_t)l->nonzeros,
                      "sparsity", cli_number(1 - ratio_of((double)l->nonzeros, (double)l->weights)),
                      "encoding", l->encoding, "bits", (json_int_t)l->bits, "bytes",
                      (json_int_t)l->bytes, "centroids",
-                     (json_int_t)(m != NULL ? m->n_centroids : 0), "kernel", l->kernel);
+                     (json_int_t)(m != NULL ? m->n_centroids : 0), "kernel", l->kernel, "blocks",
+                     blocks_of(m, l));
 }
 
 json_t *describe_layers(const struct tnm_model *model, bool histogram) {

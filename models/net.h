@@ -12,6 +12,10 @@ enum {
     NET_MAX_NAME = TNM_MAX_NAME + 5 // bytes of a layer's name with the 0 at its end
 };
 
+// What goes together when a layer is pruned: single weights, four columns 4k to 4k + 3 of a row, or
+// four rows 4k to 4k + 3 of a column; fewer at the end of a row or column that 4 does not divide.
+enum net_block { NET_SINGLE, NET_1X4, NET_4X1 };
+
 // One weight matrix of a node. A weight is alive where keep is 1; elsewhere w is 0 and stays 0.
 struct net_layer {
     uint32_t node;           // index in graph.node; the matrix there is empty while the net is open
@@ -21,6 +25,7 @@ struct net_layer {
     float *w;                // (rows, cols), owned
     float *bias;             // (rows), owned; all 0 where there is none: matrix 1
     uint8_t *keep;           // (rows, cols), owned
+    enum net_block block;    // for pruning to come; not in a file, where it shows by itself
     uint32_t bits;           // 0: not shared; 1..8: w[i] == codebook[code[i]] wherever keep[i]
     uint32_t n_centroids;    // 0 or 1..2^bits
     float *codebook;         // (n_centroids), owned

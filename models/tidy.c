@@ -4,80 +4,7 @@
 
 #include <string.h>
 
-// Two layers, the second reading what the first writes, and how.
-struct link {
-    struct net_layer *from, *to;
-    uint32_t group; // columns of to for each unit of from; they follow each other
-    bool rectified; // there is a relu between them
-    bool padded;    // to pads with zeros
-};
-
-// ---- Finding links -----------------------------------------------------------------------------
-
-static bool is_padded(const struct tnm_window *w) {
-    return (w->pad[0] | w->pad[1] | w->pad[2] | w->pad[3]) != 0;
-}
-
-static bool reads(const struct tnm_node *node, uint32_t tensor) {
-    for (uint32_t k = 0; k < node->n_inputs; k++)
-        if (node->input[k] == tensor)
-            return true;
-    return false;
-}
-
-// The one node that reads a tensor, or NULL where there are more or none.
-static const struct tnm_node *only_reader(const struct tnm_graph *g, uint32_t tensor) {
-    const struct tnm_node *found = NULL;
-    for (uint32_t i = 0; i < g->n_nodes; i++)
-        if (reads(&g->node[i], tensor)) {
-            if (found != NULL)
-                return NULL;
-            found = &g->node[i];
-        }
-    return tensor != g->output ? found : NULL;
-}
-
-// Whether a node makes of a constant channel a constant channel (relu aside: the same constant).
-static bool passes(const struct tnm_node *node) {
-    switch (node->op) {
-    case TNM_OP_RELU:
-    case TNM_OP_RESHAPE:
-    case TNM_OP_MAX_POOL: // padding is left out, of both kinds
-    case TNM_OP_AVERAGE_POOL:
-    case TNM_OP_GLOBAL_POOL:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static struct net_layer *layer_of(const struct net *net, const struct tnm_node *node) {
-    for (uint32_t l = 0; l < net->n_layers; l++)
-        if (&net->graph.node[net->layer[l].node] == node)
-            return &net->layer[l];
-    return NULL;
-}
-
-static bool is_plain(const struct tnm_node *node) {
-    return node->n_weights == 1 &&
-           (node->op == TNM_OP_LINEAR || (node->op == TNM_OP_CONV2D && node->window.groups <= 1));
-}
-
-// The layer that alone reads from's units, if there is one that this file understands.
-static bool find_link(const struct net *net, struct net_layer *from, struct link *link) {
-    const struct tnm_graph *g = &net->graph;
-    const struct tnm_node *node = &g->node[from->node];
-    *link = (struct link){.from = from};
-    if (!is_plain(node))
-        return false;
-    while ((node = only_reader(g, node->output)) != NULL && passes(node))
-        link->rectified = link->rectified || node->op == TNM_OP_RELU;
-    if (node == NULL || !is_plain(node) || (link->to = layer_of(net, node)) == NULL)
-        return false;
-    link->padded = node->op == TNM_OP_CONV2D && is_padded(&node->window);
-    link->group = link->to->cols / from->rows;
-    return link->to->cols % from->rows == 0 && link->to->bias != NULL && from->bias != NULL;
-}
+#include "models/link.h"
 
 // ---- Units -------------------------------------------------------------------------------------
 
@@ -151,10 +78,10 @@ struct tidy tidy_units(struct net *net) {
     struct tidy done = {0};
     struct link link;
     for (uint32_t l = 0; l < net->n_layers; l++)
-        if (find_link(net, &net->layer[l], &link))
+        if (link_find(net, &net->layer[l], &link))
             fold_constants(&link, &done);
     for (uint32_t l = net->n_layers; l-- > 0;)
-        if (find_link(net, &net->layer[l], &link))
+        if (link_find(net, &net->layer[l], &link))
             drop_unread(&link, &done);
     return done;
 }

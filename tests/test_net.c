@@ -51,6 +51,39 @@ START_TEST(a_network_is_a_chain_from_picture_to_logits) {
 }
 END_TEST
 
+// A weight that is kept stays kept whatever its value, so that blocks stay whole.
+START_TEST(a_kept_weight_of_zero_is_kept_in_a_file) {
+    struct net net, again;
+    struct tnm_error err;
+    build(&net, "12-5-3", 4, 3);
+    struct net_layer *layer = &net.layer[0];
+    for (uint32_t i = 0; i < 60; i++)
+        layer->keep[i] = i % 12 < 8;
+    for (uint32_t i = 0; i < 60; i++)
+        layer->w[i] = layer->keep[i] && i % 3 > 0 ? layer->w[i] : 0;
+    float codebook[2] = {0, 1};
+    uint8_t code[60];
+    if (_i == 1) { // shared: of values 0 and 1
+        layer->bits = 1;
+        layer->n_centroids = 2;
+        layer->codebook = malloc(sizeof codebook);
+        layer->code = malloc(sizeof code);
+        memcpy(layer->codebook, codebook, sizeof codebook);
+        for (uint32_t i = 0; i < 60; i++) {
+            layer->code[i] = layer->w[i] != 0;
+            layer->w[i] = layer->w[i] != 0 ? 1 : 0;
+        }
+    }
+    ck_assert_msg(net_save(&net, scratch_path(dir, "z.tnm"), NULL, 0, &err), "%s", err.text);
+    ck_assert_msg(net_open(&again, scratch_path(dir, "z.tnm"), NULL, &err), "%s", err.text);
+    ck_assert_mem_eq(again.layer[0].keep, layer->keep, 60);
+    ck_assert_mem_eq(again.layer[0].w, layer->w, 60 * sizeof(float));
+    ck_assert_uint_eq(net_nonzeros(&again), 40 + 15);
+    net_free(&again);
+    net_free(&net);
+}
+END_TEST
+
 START_TEST(weights_are_drawn_by_he) {
     struct net net, other;
     double square = 0;
@@ -185,6 +218,7 @@ Suite *net_suite(void) {
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, a_network_is_a_chain_from_picture_to_logits);
     tcase_add_test(t, weights_are_drawn_by_he);
+    tcase_add_loop_test(t, a_kept_weight_of_zero_is_kept_in_a_file, 0, 2);
     tcase_add_loop_test(t, other_architectures_are_refused, 0, sizeof wrong / sizeof *wrong);
     tcase_add_loop_test(t, what_is_saved_is_read_back, 0, 8);
     tcase_add_test(t, the_self_test_holds_what_the_weights_give);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "models/prune.h"
+#include "tests/random.h"
 
 // A layer of 2 x 5 on the stack of a test.
 struct small {
@@ -116,6 +117,84 @@ START_TEST(a_saliency_of_ones_own_decides_instead_of_the_magnitude) {
 }
 END_TEST
 
+// ---- Blocks ------------------------------------------------------------------------------------
+
+// Blocks of 1x4 in a row of five: four, and one by itself.
+START_TEST(a_block_counts_by_the_mean_of_its_weights_and_goes_whole) {
+    struct small s;
+    small_init(&s, (const float[10]){1, -9, 1, 1, 2, 3, -3, 3, 4, 5}); // means 3, 2, 3.25, 5
+    s.layer.block = NET_1X4;
+    ck_assert_uint_eq(prune_below(&s.layer, 3), 1);
+    ck_assert_uint_eq(prune_left(&s.layer), 9);
+    ck_assert_uint_eq(s.keep[4], 0);
+    ck_assert_uint_eq(prune_below(&s.layer, 3.2), 4);
+    static const uint8_t left[10] = {0, 0, 0, 0, 0, 1, 1, 1, 1, 1};
+    ck_assert_mem_eq(s.keep, left, sizeof left);
+    ck_assert_float_eq(s.w[1], 0);
+}
+END_TEST
+
+START_TEST(weights_removed_before_count_as_zeros_of_their_block) {
+    struct small s;
+    small_init(&s, (const float[10]){4, 4, 4, 4, 9, 5, 5, 5, 5, 9});
+    s.layer.block = NET_1X4;
+    s.keep[5] = 0;
+    s.w[5] = 0; // the mean of the others is 5, of all 3.75
+    struct net_layer *one = &s.layer;
+    prune_to(&one, NULL, 1, 6);
+    static const uint8_t left[10] = {1, 1, 1, 1, 1, 0, 0, 0, 0, 1};
+    ck_assert_mem_eq(s.keep, left, sizeof left);
+}
+END_TEST
+
+// A layer of 2 rows has 4x1 blocks of two.
+START_TEST(blocks_compete_with_single_weights_as_many_for_as_many) {
+    struct small blocks, single;
+    small_init(&blocks, (const float[10]){1, 2, 3, 4, 5, 3, 2, -1, 0, 5}); // means 2 2 2 2 5
+    small_init(&single, (const float[10]){1.5f, 2.5f, 9, 9, 9, 9, 9, 9, 9, 9});
+    blocks.layer.block = NET_4X1;
+    struct net_layer *both[2] = {&blocks.layer, &single.layer};
+    prune_to(both, NULL, 2, 14); // six go: 1.5, then blocks from the first on: 7 in all
+    static const uint8_t left[10] = {0, 0, 0, 1, 1, 0, 0, 0, 1, 1};
+    ck_assert_mem_eq(blocks.keep, left, sizeof left);
+    ck_assert_uint_eq(prune_left(&single.layer), 9);
+    ck_assert_uint_eq(single.keep[0], 0);
+}
+END_TEST
+
+// Blocks are whole or gone, and no more than three weights are missing.
+static void check_blocks(const struct net_layer *layer, uint32_t height, uint32_t width) {
+    for (uint32_t r = 0; r < layer->rows; r++)
+        for (uint32_t c = 0; c < layer->cols; c++)
+            ck_assert_uint_eq(layer->keep[r * layer->cols + c],
+                              layer->keep[r / height * height * layer->cols + c / width * width]);
+}
+
+START_TEST(any_number_is_met_to_a_block) {
+    enum { ROWS = 7, COLS = 9, N = ROWS * COLS };
+    float w[N], saliency[N];
+    uint8_t keep[N];
+    struct randomness r;
+    random_start(&r, (uint64_t)_i);
+    bool tall = _i % 2 == 0;
+    for (int i = 0; i < N; i++) {
+        w[i] = random_float(&r);
+        saliency[i] = (float)random_between(&r, 0, 3); // many are equal
+        keep[i] = 1;
+    }
+    struct net_layer layer = {.rows = ROWS, .cols = COLS, .w = w, .keep = keep};
+    layer.block = tall ? NET_4X1 : NET_1X4;
+    struct net_layer *one = &layer;
+    const float *list[1] = {saliency};
+    for (uint64_t n = N; n-- > 0;) {
+        prune_to(&one, _i % 3 == 0 ? NULL : list, 1, n);
+        ck_assert_uint_le(prune_left(one), n);
+        ck_assert_uint_ge(prune_left(one) + 3, n);
+        check_blocks(one, tall ? 4 : 1, tall ? 1 : 4);
+    }
+}
+END_TEST
+
 START_TEST(harm_is_found) {
     struct small hidden, last;
     struct prune_harm harm;
@@ -151,6 +230,10 @@ Suite *prune_suite(void) {
     tcase_add_loop_test(t, exactly_as_many_are_left_as_asked_whatever_is_equal, 0, 12);
     tcase_add_test(t, of_equal_weights_the_first_go_first);
     tcase_add_test(t, a_saliency_of_ones_own_decides_instead_of_the_magnitude);
+    tcase_add_test(t, a_block_counts_by_the_mean_of_its_weights_and_goes_whole);
+    tcase_add_test(t, weights_removed_before_count_as_zeros_of_their_block);
+    tcase_add_test(t, blocks_compete_with_single_weights_as_many_for_as_many);
+    tcase_add_loop_test(t, any_number_is_met_to_a_block, 0, 12);
     tcase_add_test(t, harm_is_found);
     suite_add_tcase(suite, t);
     return suite;

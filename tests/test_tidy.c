@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "models/data.h"
+#include "models/order.h"
 #include "models/pass.h"
 #include "models/prune.h"
 #include "models/round.h"
@@ -178,6 +179,39 @@ START_TEST(gradual_pruning_leaves_what_the_schedule_says_after_each_epoch) {
 }
 END_TEST
 
+// 9 columns and 10 rows: the last blocks are smaller.
+START_TEST(gradual_pruning_in_blocks_keeps_them_whole) {
+    struct net net;
+    struct dataset data;
+    struct tnm_error err;
+    build(&net, "9-10-6-3", 7);
+    make_data(&data);
+    bool tall = _i == 0;
+    ck_assert_uint_eq(prune_in_blocks(&net, tall ? NET_4X1 : NET_1X4), 2);
+    struct train_prune prune = {60, TRAIN_PRUNINGS, SALIENCY_FISHER};
+    struct train_options o = train_defaults();
+    o.epochs = 3;
+    o.batch = 16;
+    o.prune = &prune;
+    ck_assert_msg(train_run(&net, &data, &o, NULL, NULL, NULL, &err), "%s", err.text);
+    ck_assert_uint_le(net_nonzeros(&net), 60);
+    ck_assert_uint_ge(net_nonzeros(&net) + 3, 60);
+    for (uint32_t l = 0; l < 2; l++) {
+        const struct net_layer *layer = &net.layer[l];
+        for (uint32_t i = 0; i < layer->rows * layer->cols; i++) {
+            uint32_t r = i / layer->cols, c = i % layer->cols;
+            uint32_t first = tall ? r / 4 * 4 * layer->cols + c : r * layer->cols + c / 4 * 4;
+            ck_assert_uint_eq(layer->keep[i], layer->keep[first]);
+        }
+    }
+    ck_assert_int_eq(net.layer[2].block, NET_SINGLE);
+    for (uint32_t r = 0; r < CLASSES; r++)
+        ck_assert_uint_ge(prune_left_in_row(&net.layer[2], r), 1);
+    dataset_close(&data);
+    net_free(&net);
+}
+END_TEST
+
 START_TEST(what_is_shared_is_not_pruned_on_the_way) {
     struct net net;
     struct dataset data;
@@ -268,6 +302,72 @@ START_TEST(a_constant_unit_becomes_a_bias) {
 }
 END_TEST
 
+// ---- Order -------------------------------------------------------------------------------------
+
+START_TEST(another_order_of_units_leaves_the_answers) {
+    struct net net;
+    struct dataset data;
+    struct tnm_error err;
+    double before[IMAGES][CLASSES], after[CLASSES];
+    make_data(&data);
+    thin_out(&net, 5);
+    prune_in_blocks(&net, _i == 0 ? NET_4X1 : NET_1X4);
+    const struct data_set *set = &data.set[DATA_TRAIN];
+    for (uint32_t i = 0; i < IMAGES; i++)
+        slow_logits(&net, set->pixel + i * INPUTS, set->label[i], before[i]);
+    float was[10 * INPUTS];
+    memcpy(was, net.layer[0].w, sizeof was);
+    uint64_t weights = net_nonzeros(&net);
+    ck_assert(order_units(&net, &err));
+    ck_assert(memcmp(was, net.layer[0].w, sizeof was) != 0); // else this test says nothing
+    ck_assert_uint_eq(net_nonzeros(&net), weights);
+    for (uint32_t l = 0; l < net.n_layers; l++)
+        for (uint32_t i = 0; i < net.layer[l].rows * net.layer[l].cols; i++)
+            ck_assert((net.layer[l].w[i] != 0) == (net.layer[l].keep[i] != 0));
+    for (uint32_t i = 0; i < IMAGES; i++) {
+        slow_logits(&net, set->pixel + i * INPUTS, set->label[i], after);
+        for (int k = 0; k < CLASSES; k++)
+            ck_assert_double_eq_tol(after[k], before[i][k], 1e-9);
+    }
+    net_free(&net);
+    dataset_close(&data);
+}
+END_TEST
+
+// Two kinds of units, taking turns: four that read the first inputs, four that read the last.
+START_TEST(units_that_read_the_same_come_together) {
+    struct net net;
+    struct tnm_error err;
+    build(&net, "9-8-3", 1);
+    for (uint32_t u = 0; u < 8; u++)
+        for (uint32_t k = 0; k < INPUTS; k++) {
+            net.layer[0].w[u * INPUTS + k] = (k < 4) == (u % 2 == 0) ? 0.1f * (float)(u + 1) : 0;
+            net.layer[0].keep[u * INPUTS + k] = (k < 4) == (u % 2 == 0);
+        }
+    prune_in_blocks(&net, NET_4X1);
+    ck_assert(order_units(&net, &err));
+    for (uint32_t u = 0; u < 8; u++)
+        ck_assert_uint_eq(net.layer[0].keep[u * INPUTS], net.layer[0].keep[u / 4 * 4 * INPUTS]);
+    net_free(&net);
+}
+END_TEST
+
+START_TEST(an_order_takes_codes_along) {
+    struct net net;
+    struct tnm_error err;
+    struct share_result result;
+    build(&net, "9-7-5-3", 2);
+    for (uint32_t l = 0; l < 3; l++)
+        ck_assert(share_layer(&net.layer[l], 3, SHARE_LINEAR, 1, &result, &err));
+    prune_in_blocks(&net, NET_1X4);
+    ck_assert(order_units(&net, &err));
+    for (uint32_t l = 0; l < 3; l++)
+        for (uint32_t i = 0; i < net.layer[l].rows * net.layer[l].cols; i++)
+            ck_assert_float_eq(net.layer[l].w[i], net.layer[l].codebook[net.layer[l].code[i]]);
+    net_free(&net);
+}
+END_TEST
+
 // ---- Rounding ----------------------------------------------------------------------------------
 
 START_TEST(biases_become_multiples_of_a_half_precision_step) {
@@ -329,6 +429,10 @@ Suite *tidy_suite(void) {
     tcase_add_test(t, the_schedule_begins_and_ends_where_it_should);
     tcase_add_loop_test(t, gradual_pruning_leaves_what_the_schedule_says_after_each_epoch, 0, 2);
     tcase_add_test(t, what_is_shared_is_not_pruned_on_the_way);
+    tcase_add_loop_test(t, gradual_pruning_in_blocks_keeps_them_whole, 0, 2);
+    tcase_add_loop_test(t, another_order_of_units_leaves_the_answers, 0, 2);
+    tcase_add_test(t, units_that_read_the_same_come_together);
+    tcase_add_test(t, an_order_takes_codes_along);
     tcase_add_loop_test(t, tidying_leaves_the_answers, 0, 20);
     tcase_add_test(t, a_constant_unit_becomes_a_bias);
     tcase_add_test(t, biases_become_multiples_of_a_half_precision_step);

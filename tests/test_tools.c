@@ -235,6 +235,52 @@ START_TEST(info_tells_what_the_file_holds) {
 }
 END_TEST
 
+// A layer's blocks as info tells them.
+static const json_t *blocks_in(const json_t *info, size_t layer) {
+    return json_object_get(json_array_get(json_object_get(info, "layers"), layer), "blocks");
+}
+
+static void check_blocks(const char *file, const char *shape) {
+    json_t *info = JSON("info --json %s/%s", folder, file);
+    ck_assert_str_eq(word(blocks_in(info, 0), "shape"), shape);
+    ck_assert_double_eq(real(blocks_in(info, 0), "share"), 1);
+    ck_assert_int_gt(whole(blocks_in(info, 0), "count"), 0);
+    json_decref(info);
+    RUN(0, "info %s/%s", folder, file);
+}
+
+// Through pruning at once, retraining, sharing and packing.
+START_TEST(blocks_stay_whole_from_step_to_step) {
+    static const char *const shapes[] = {"1x4", "4x1"};
+    const char *shape = shapes[_i];
+    RUN(0, "prune %s/m.tnm -o %s/b.tnm --block %s --sparsity 0.6 --layer fc2=0.1", folder, folder,
+        shape);
+    check_blocks("b.tnm", shape);
+    RUN(0, "retrain %s/b.tnm -o %s/r.tnm --data %s --epochs 1 --threads 1", folder, folder, folder);
+    check_blocks("r.tnm", shape);
+    RUN(0, "share %s/r.tnm -o %s/s.tnm --bits 3", folder, folder);
+    check_blocks("s.tnm", shape);
+    RUN(0, "pack %s/s.tnm -o %s/p.tnm", folder, folder);
+    check_blocks("p.tnm", shape);
+    RUN(0, "prune %s/m.tnm -o %s/d.tnm --block %s --std 0.7", folder, folder, shape);
+    check_blocks("d.tnm", shape);
+}
+END_TEST
+
+START_TEST(blocks_go_bit_by_bit) {
+    RUN(0,
+        "retrain %s/m.tnm -o %s/g.tnm --data %s --to-sparsity 0.6 --block 4x1 --prune-epochs 2 "
+        "--epochs 1 --threads 1",
+        folder, folder, folder);
+    json_t *info = JSON("info --json %s/g.tnm", folder);
+    ck_assert_str_eq(word(blocks_in(info, 0), "shape"), "4x1");
+    ck_assert_int_le(whole(info, "nonzeros"), (36 * 12 + 12 * 3) * 4 / 10);
+    json_decref(info);
+    RUN(2, "retrain %s/m.tnm -o %s/g.tnm --data %s --block 4x1", folder, folder, folder);
+    RUN(2, "prune %s/m.tnm -o %s/g.tnm --sparsity 0.5 --block 2x2", folder, folder);
+}
+END_TEST
+
 START_TEST(what_is_not_known_is_null) {
     json_t *step = JSON("prune --json %s/m.tnm -o %s/n.tnm --sparsity 0.5", folder, folder);
     const json_t *accuracy = json_object_get(step, "accuracy");
@@ -648,6 +694,8 @@ Suite *tools_suite(void) {
     tcase_add_loop_test(t, failure_exits_1_with_one_line, 0, sizeof failing / sizeof *failing);
     tcase_add_test(t, info_tells_what_the_file_holds);
     tcase_add_test(t, what_is_not_known_is_null);
+    tcase_add_loop_test(t, blocks_stay_whole_from_step_to_step, 0, 2);
+    tcase_add_test(t, blocks_go_bit_by_bit);
     tcase_add_test(t, eval_counts_as_one_counts_by_hand);
     tcase_add_test(t, eval_tells_what_models_answer_together);
     tcase_add_test(t, the_file_says_what_eval_finds);
