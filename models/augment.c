@@ -53,7 +53,7 @@ bool augment_open(struct augment_bench *bench, uint32_t width, uint32_t height, 
     const uint32_t nodes = CELLS + 3;
     size_t plane = (size_t)(width + 2 * MARGIN) * (height + 2 * MARGIN);
     size_t basis = (size_t)nodes * (width + height);
-    size_t total = 2 * plane + basis + 2 * nodes * nodes + 2 * (size_t)width;
+    size_t total = 2 * plane + basis + 2 * nodes * nodes + (2 * (size_t)nodes + 3) * width;
     *bench = (struct augment_bench){width, height, channels, nodes, nodes, .memory = NULL};
     bench->memory = calloc(total, sizeof(float));
     if (bench->memory == NULL)
@@ -65,8 +65,10 @@ bool augment_open(struct augment_bench *bench, uint32_t width, uint32_t height, 
     bench->basis_y = at, at += (size_t)nodes * height;
     for (int i = 0; i < 2; i++) {
         bench->node[i] = at, at += nodes * nodes;
+        bench->across[i] = at, at += (size_t)nodes * width;
         bench->from[i] = at, at += width;
     }
+    bench->at = (int32_t *)at;
     fill_basis(bench->basis_x, nodes, width);
     fill_basis(bench->basis_y, nodes, height);
     return true;
@@ -112,6 +114,22 @@ static void draw_bending(const struct augment *how, struct augment_bench *bench,
     }
 }
 
+// The tensor product's half that is the same for all rows of the picture.
+static void sum_nodes(struct augment_bench *bench) {
+    const size_t width = bench->width;
+    for (int axis = 0; axis < 2; axis++)
+        for (uint32_t j = 0; j < bench->nodes_y; j++) {
+            float *restrict across = bench->across[axis] + j * width;
+            memset(across, 0, width * sizeof *across);
+            for (uint32_t k = 0; k < bench->nodes_x; k++) {
+                float node = bench->node[axis][j * bench->nodes_x + k];
+                const float *restrict basis = bench->basis_x + k * width;
+                for (size_t x = 0; x < width; x++)
+                    across[x] += node * basis[x];
+            }
+        }
+}
+
 static void copy_in(const struct augment_bench *bench, const uint8_t *pixel) {
     size_t stride = bench->width + 2 * MARGIN;
     for (uint32_t y = 0; y < bench->height; y++) {
@@ -149,46 +167,60 @@ static void draw_with_pen(const struct augment_bench *bench, float amount) {
     }
 }
 
-// Where row y of the result comes from.
+// from (width) = a line from first in steps, bent by four rows of nodes.
+static void bend_line(float first, float step, const float b[4], const float *restrict across,
+                      size_t width, float *restrict from) {
+    const float *one = across + width, *two = one + width, *three = two + width;
+    for (size_t x = 0; x < width; x++)
+        from[x] = first + step * (float)(int32_t)x + b[0] * across[x] + b[1] * one[x] +
+                  b[2] * two[x] + b[3] * three[x];
+}
+
+// Where row y of the result comes from. A spline reaches two cells from its node, so that four rows
+// of nodes meet.
 static void find_row(const struct augment_bench *bench, const struct affine *a, uint32_t y) {
-    const uint32_t width = bench->width;
-    float down = (float)y - (float)(bench->height - 1) / 2;
+    const size_t width = bench->width, height = bench->height;
+    size_t cell = (size_t)(((float)y + 0.5f) * CELLS / (float)height);
+    float down = (float)y - (float)(height - 1) / 2;
     float start[2] = {a->x0 + a->xy * down, a->y0 + a->yy * down};
     float step[2] = {a->xx, a->yx};
-    for (int axis = 0; axis < 2; axis++) {
-        float *from = bench->from[axis];
-        float first = start[axis] - step[axis] * (float)(width - 1) / 2;
-        for (uint32_t x = 0; x < width; x++)
-            from[x] = first + step[axis] * (float)x;
-        for (uint32_t k = 0; k < bench->nodes_x; k++) {
-            float bend = 0;
-            for (uint32_t j = 0; j < bench->nodes_y; j++)
-                bend += bench->basis_y[j * bench->height + y] *
-                        bench->node[axis][j * bench->nodes_x + k];
-            const float *basis = bench->basis_x + k * width;
-            for (uint32_t x = 0; x < width; x++)
-                from[x] += bend * basis[x];
-        }
-    }
+    const float *basis = bench->basis_y + cell * height + y;
+    const float b[4] = {basis[0], basis[height], basis[2 * height], basis[3 * height]};
+    for (int axis = 0; axis < 2; axis++)
+        bend_line(start[axis] - step[axis] * (float)(width - 1) / 2, step[axis], b,
+                  bench->across[axis] + cell * width, width, bench->from[axis]);
 }
 
 static float within(float x, float high) {
-    return x < 1 ? 1 : x > high ? high : x;
+    float above = x < 1 ? 1 : x;
+    return above > high ? high : above;
+}
+
+// Parts the places of a row into whole pixels (at) and shares of the next ones, left in x and y.
+static void part_row(const struct augment_bench *bench, float *restrict from_x,
+                     float *restrict from_y, int32_t *restrict at) {
+    const size_t width = bench->width;
+    const int32_t stride = (int32_t)width + 2 * MARGIN;
+    const float right = (float)(width + MARGIN), bottom = (float)(bench->height + MARGIN);
+    for (size_t x = 0; x < width; x++) {
+        float px = within(from_x[x] + MARGIN, right), py = within(from_y[x] + MARGIN, bottom);
+        int32_t ix = (int32_t)px, iy = (int32_t)py;
+        from_x[x] = px - (float)ix;
+        from_y[x] = py - (float)iy;
+        at[x] = iy * stride + ix;
+    }
 }
 
 // Reads the places of a row from drawn, between its pixels.
-static void read_row(const struct augment_bench *bench, float *out) {
-    size_t stride = bench->width + 2 * MARGIN;
-    float right = (float)(bench->width + MARGIN), bottom = (float)(bench->height + MARGIN);
-    for (uint32_t x = 0; x < bench->width; x++) {
-        float px = within(bench->from[0][x] + MARGIN, right);
-        float py = within(bench->from[1][x] + MARGIN, bottom);
-        uint32_t ix = (uint32_t)px, iy = (uint32_t)py;
-        float wx = px - (float)ix, wy = py - (float)iy;
-        const float *at = bench->drawn + iy * stride + ix;
-        float above = at[0] + wx * (at[1] - at[0]);
-        float below = at[stride] + wx * (at[stride + 1] - at[stride]);
-        out[x] = above + wy * (below - above);
+static void read_row(const struct augment_bench *bench, float *restrict out) {
+    const size_t width = bench->width, stride = width + 2 * MARGIN;
+    const float *restrict share_x = bench->from[0], *restrict share_y = bench->from[1];
+    part_row(bench, bench->from[0], bench->from[1], bench->at);
+    for (size_t x = 0; x < width; x++) {
+        const float *up = bench->drawn + bench->at[x], *down = up + stride;
+        float above = up[0] + share_x[x] * (up[1] - up[0]);
+        float below = down[0] + share_x[x] * (down[1] - down[0]);
+        out[x] = above + share_y[x] * (below - above);
     }
 }
 
@@ -198,6 +230,7 @@ void augment_run(const struct augment *how, struct augment_bench *bench, struct 
     struct affine affine = draw_affine(how, bench, rng);
     float pen = rng_between(rng, -how->thinner, how->thicker);
     draw_bending(how, bench, rng);
+    sum_nodes(bench);
     for (uint32_t c = 0; c < bench->channels; c++) {
         copy_in(bench, pixel + c * elements);
         draw_with_pen(bench, pen);

@@ -29,7 +29,9 @@ struct augment_bench {
     float *plane, *drawn;     // with a margin of zeros
     float *basis_x, *basis_y; // (nodes, width), (nodes, height): cubic B-splines
     float *node[2];           // (nodes_y, nodes_x): bending along x and y
+    float *across[2];         // (nodes_y, width): what each row of nodes bends at x
     float *from[2];           // (width): where a row's pixels come from
+    int32_t *at;              // (width): of it, the pixel above on the left, in drawn
     void *memory;
 };
 
