@@ -163,7 +163,7 @@ test-data: $(BUILD)/make_samples
 	$(RUN)$(BUILD)/make_samples
 
 $(BUILD)/make_samples: $(call objects,$(patsubst %,tests/%.c,make_samples bad bad_files files \
-    plain_reader plain_packed plain_run)) $(BUILD)/libtnm.a
+    plain_reader plain_stream plain_packed plain_coded plain_run)) $(BUILD)/libtnm.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
 
 # ---- Other ways to check --------------------------------------------------------------------------

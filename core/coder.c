@@ -3,6 +3,8 @@
 // probability.
 #include "core/coder.h"
 
+#include "core/error.h"
+
 // ---- Tables ------------------------------------------------------------------------------------
 
 // squash: the logistic function, 65536 / (1 + exp(-x / 256)), from powers of exp(-1/256).
@@ -86,6 +88,14 @@ bool tnm_coder_end(struct tnm_coder *c) {
     return true;
 }
 
+bool tnm_coder_check_end(struct tnm_coder *c, const char *name, struct tnm_error *err) {
+    if (!tnm_coder_end(c))
+        return tnm_fail(err, TNM_EFORMAT, "%s: goes on behind what it holds", name);
+    if (c->in.len > 0 && c->in.at[c->in.len - 1] == 0)
+        return tnm_fail(err, TNM_EFORMAT, "%s: ends in 0", name);
+    return true;
+}
+
 // ---- Bits --------------------------------------------------------------------------------------
 
 bool tnm_code_plain(struct tnm_coder *c, bool bit) {
@@ -122,26 +132,50 @@ static void teach(struct tnm_weights *set, const int *input, unsigned n, int err
     }
 }
 
-bool tnm_code_mixed(struct tnm_coder *c, const struct tnm_decision *d, bool bit) {
-    int input[TNM_MIX_INPUTS], x[TNM_MIX_SETS], sum = 0;
-    unsigned n = 0;
+// What a decision's inputs are, and what they come to.
+struct mixture {
+    unsigned n;
+    int input[TNM_MIX_INPUTS], x[TNM_MIX_SETS];
+    uint32_t p;
+};
+
+static void mix(const struct tnm_coder *c, const struct tnm_decision *d, struct mixture *m) {
+    int sum = 0;
+    m->n = 0;
     for (unsigned i = 0; i < d->n_models; i++)
-        input[n++] = c->stretch[d->model[i]->p >> 12];
+        m->input[m->n++] = c->stretch[d->model[i]->p >> 12];
     for (unsigned i = 0; i < d->n_logits; i++)
-        input[n++] = d->logit[i];
+        m->input[m->n++] = d->logit[i];
     for (unsigned s = 0; s < d->n_sets; s++) {
         int64_t dot = 0;
-        for (unsigned i = 0; i < n; i++)
-            dot += (int64_t)d->set[s]->w[i] * input[i];
-        x[s] = within_span(dot >> 16);
-        sum += x[s];
+        for (unsigned i = 0; i < m->n; i++)
+            dot += (int64_t)d->set[s]->w[i] * m->input[i];
+        m->x[s] = within_span(dot >> 16);
+        sum += m->x[s];
     }
-    bit = code(c, c->squash[TNM_SPAN + sum / (int)d->n_sets], bit);
+    m->p = c->squash[TNM_SPAN + sum / (int)d->n_sets];
+}
+
+static void learn_mixture(const struct tnm_coder *c, const struct tnm_decision *d,
+                          const struct mixture *m, bool bit) {
     for (unsigned s = 0; s < d->n_sets; s++)
-        teach(d->set[s], input, n, (bit << 16) - c->squash[TNM_SPAN + x[s]]);
+        teach(d->set[s], m->input, m->n, (bit << 16) - c->squash[TNM_SPAN + m->x[s]]);
     for (unsigned i = 0; i < d->n_models; i++)
         learn(d->model[i], bit);
+}
+
+bool tnm_code_mixed(struct tnm_coder *c, const struct tnm_decision *d, bool bit) {
+    struct mixture m;
+    mix(c, d, &m);
+    bit = code(c, m.p, bit);
+    learn_mixture(c, d, &m, bit);
     return bit;
+}
+
+void tnm_learn_mixed(const struct tnm_coder *c, const struct tnm_decision *d, bool bit) {
+    struct mixture m;
+    mix(c, d, &m);
+    learn_mixture(c, d, &m, bit);
 }
 
 void tnm_bits_init(struct tnm_bit *model, size_t n, uint32_t p) {

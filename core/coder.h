@@ -53,6 +53,10 @@ void tnm_coder_start(struct tnm_coder *c, struct bytes in, struct tnm_sink *out)
 // Decode: returns whether as many bytes were asked for as there are.
 bool tnm_coder_end(struct tnm_coder *c);
 
+// Decode: TNM_EFORMAT where there is more, or where the last byte is 0. name: of the stream.
+bool tnm_coder_check_end(struct tnm_coder *c, const char *name,
+                         struct tnm_error *err) TNM_MUST_CHECK;
+
 // A bit of probability 1/2; n bits of value, the highest first.
 bool tnm_code_plain(struct tnm_coder *c, bool bit);
 uint32_t tnm_code_plain_bits(struct tnm_coder *c, uint32_t value, unsigned n);
@@ -60,6 +64,9 @@ uint32_t tnm_code_plain_bits(struct tnm_coder *c, uint32_t value, unsigned n);
 // A bit by one model; a bit by several.
 bool tnm_code_bit(struct tnm_coder *c, struct tnm_bit *model, bool bit);
 bool tnm_code_mixed(struct tnm_coder *c, const struct tnm_decision *d, bool bit);
+
+// A bit that both sides know: learned as if it had been coded, and nothing is read or written.
+void tnm_learn_mixed(const struct tnm_coder *c, const struct tnm_decision *d, bool bit);
 
 // Models that know nothing yet, and say p (in 2^-16); weights that are all w (in 2^-16).
 void tnm_bits_init(struct tnm_bit *model, size_t n, uint32_t p);

@@ -2,6 +2,7 @@
 // The sections GRAPH and DATA: a network from bytes, and into bytes.
 #include "core/format.h"
 
+#include "core/coded.h"
 #include "core/error.h"
 #include "core/packed.h"
 
@@ -40,6 +41,7 @@ struct data {
     struct bytes file; // up to the end of DATA
     size_t at;
     struct tnm_budget *budget;
+    struct tnm_coder *coder;         // of packed matrices, or NULL
     uint64_t packed;                 // elements of packed matrices so far
     const struct tnm_matrix *before; // the last of them, or NULL
 };
@@ -86,6 +88,18 @@ static bool check_packed(struct data *d, struct tnm_matrix *m, bool has_bias,
     return tnm_budget_take(&scratch, tnm_packed_scratch(m), err);
 }
 
+// As the stream of coded sections goes on.
+static bool take_coded(struct data *d, struct tnm_matrix *m, bool has_bias, size_t *taken,
+                       struct tnm_error *err) {
+    size_t start = d->coder->at;
+    if (!check_packed(d, m, has_bias, err) || !tnm_matrix_take_arrays(m, has_bias, err) ||
+        !tnm_packed_code(d->coder, m, d->before, err))
+        return false;
+    *taken += d->coder->at - start;
+    d->before = m;
+    return true;
+}
+
 // A number, and as many bytes; no padding.
 static bool take_packed(struct data *d, struct tnm_matrix *m, bool has_bias, size_t *taken,
                         struct tnm_error *err) {
@@ -112,26 +126,36 @@ static void write_arrays(struct tnm_sink *file, const struct tnm_matrix *m) {
     }
 }
 
-void tnm_write_data(struct tnm_sink *file, const struct tnm_graph *graph) {
+// The packed matrices into c, or, where it is NULL, everything into the file but what c has.
+static bool write_matrices(struct tnm_sink *file, struct tnm_coder *c,
+                           const struct tnm_graph *graph, struct tnm_error *err) {
     const struct tnm_matrix *before = NULL;
     for (uint32_t i = 0; i < graph->n_nodes; i++)
         for (uint32_t k = 0; k < graph->node[i].n_weights; k++) {
             const struct tnm_matrix *m = &graph->node[i].w[k];
-            if (!m->packed) {
+            if (!m->packed && c == NULL)
                 write_arrays(file, m);
-                continue;
-            }
-            tnm_packed_write(file, m, before);
-            before = m;
+            if (m->packed && c == NULL && !graph->coded)
+                tnm_packed_write(file, m, before);
+            if (m->packed && c != NULL && !tnm_packed_code(c, m, before, err))
+                return false;
+            before = m->packed ? m : before;
         }
+    return true;
+}
+
+void tnm_write_data(struct tnm_sink *file, const struct tnm_graph *graph) {
+    (void)write_matrices(file, NULL, graph, NULL);
 }
 
 // ---- GRAPH: a matrix ---------------------------------------------------------------------------
 
 static bool take_weights(struct data *d, struct tnm_matrix *m, bool has_bias, size_t *taken,
                          struct tnm_error *err) {
-    return m->packed ? take_packed(d, m, has_bias, taken, err)
-                     : take_arrays(d, m, has_bias, taken, err);
+    if (!m->packed)
+        return take_arrays(d, m, has_bias, taken, err);
+    return d->coder != NULL ? take_coded(d, m, has_bias, taken, err)
+                            : take_packed(d, m, has_bias, taken, err);
 }
 
 static bool read_matrix(struct tnm_stream *s, struct data *d, struct tnm_matrix *m, size_t *taken) {
@@ -326,12 +350,13 @@ static bool read_all(const struct tnm_reading *from, struct data *d, struct tnm_
 
 bool tnm_read_graph(const struct tnm_reading *from, struct bytes file, size_t data_at,
                     struct tnm_graph *graph, size_t **weight_bytes, struct tnm_error *err) {
-    struct data d = {.file = file, .at = data_at, .budget = from->budget};
+    struct data d = {.file = file, .at = data_at, .budget = from->budget, .coder = from->coder};
     if (!read_all(from, &d, graph, weight_bytes, err) || !tnm_graph_check(graph, err))
         return false;
     if (d.at != file.len)
         return tnm_fail(err, TNM_EFORMAT, "DATA: left over at its end: %zu", file.len - d.at);
-    return true;
+    graph->coded = d.coder != NULL;
+    return d.coder == NULL || tnm_coder_check_end(d.coder, "coded sections", err);
 }
 
 void tnm_write_graph(struct tnm_sink *sink, const struct tnm_graph *graph) {
@@ -348,4 +373,40 @@ void tnm_write_graph(struct tnm_sink *sink, const struct tnm_graph *graph) {
     }
     for (uint32_t i = 0; i < graph->n_nodes; i++)
         write_node(sink, &graph->node[i]);
+}
+
+// ---- CODED: META, GRAPH and SELFTEST, and the packed matrices behind them -----------------------
+
+static bool write_stream(struct tnm_coder *c, const struct tnm_sink text[TNM_CODED_SECTIONS],
+                         const struct tnm_graph *graph, struct tnm_error *err) {
+    struct bytes section[TNM_CODED_SECTIONS];
+    for (unsigned i = 0; i < TNM_CODED_SECTIONS; i++) {
+        if (text[i].failed)
+            return tnm_fail_errno(err, ENOMEM, "coded sections");
+        section[i] = (struct bytes){text[i].at, text[i].len};
+    }
+    return tnm_coded_write(c, section, err) && write_matrices(NULL, c, graph, err) &&
+           tnm_coder_end(c);
+}
+
+bool tnm_write_coded(struct tnm_sink *file, const struct tnm_graph *graph,
+                     const struct tnm_meta *meta, struct tnm_error *err) {
+    struct tnm_sink text[TNM_CODED_SECTIONS] = {{0}}, out = {0};
+    struct tnm_coder *c = malloc(sizeof *c);
+    bool ok = c != NULL || tnm_fail_errno(err, ENOMEM, "coded sections");
+    if (ok) {
+        tnm_write_meta(&text[0], meta);
+        tnm_write_graph(&text[1], graph);
+        if (meta->self_test.n_cases > 0)
+            tnm_write_self_test(&text[2], &meta->self_test);
+        tnm_coder_start(c, (struct bytes){0}, &out);
+        ok = write_stream(c, text, graph, err);
+    }
+    file->failed = file->failed || out.failed;
+    tnm_sink_bytes(file, out.at, out.len);
+    for (unsigned i = 0; i < TNM_CODED_SECTIONS; i++)
+        tnm_sink_free(&text[i]);
+    tnm_sink_free(&out);
+    free(c);
+    return ok;
 }

@@ -28,7 +28,9 @@ enum {
     TNM_GRAPH = 2,
     TNM_SELF_TEST = 3,
     TNM_DATA = 4,
-    TNM_SECTIONS = 4,
+    TNM_CODED = 5,
+    TNM_KINDS = 5,
+    TNM_SECTIONS = 4, // most that a file has
 
     // Tags of META
     TNM_TAG_NAME = 1,
@@ -59,13 +61,15 @@ bool tnm_budget_take(struct tnm_budget *budget, uint64_t len, struct tnm_error *
 struct tnm_reading {
     struct bytes section;
     struct tnm_budget *budget;
-    size_t inputs, outputs; // of the graph; for META and SELFTEST
+    struct tnm_coder *coder; // GRAPH: packed matrices come from it; NULL: they stand in DATA
+    size_t inputs, outputs;  // of the graph; for META and SELFTEST
 };
 
 // Each fills its part of a zeroed struct. What a failure leaves is to be freed as well.
 //   file          from its first byte to the end of DATA, which begins at data_at; matrices point
-//   into it weight_bytes  (n_nodes, TNM_MAX_WEIGHTS), allocated here: what each matrix takes in it,
-//   without padding
+//                 into it
+//   weight_bytes  (n_nodes, TNM_MAX_WEIGHTS), allocated here: what each matrix takes in the file,
+//                 without padding
 bool tnm_read_graph(const struct tnm_reading *from, struct bytes file, size_t data_at,
                     struct tnm_graph *graph, size_t **weight_bytes,
                     struct tnm_error *err) TNM_MUST_CHECK;
@@ -77,6 +81,8 @@ bool tnm_read_self_test(const struct tnm_reading *from, struct tnm_self_test *te
 // Each appends its section. Whether what they write keeps the rules is for the reader to find.
 void tnm_write_graph(struct tnm_sink *sink, const struct tnm_graph *graph);
 void tnm_write_data(struct tnm_sink *file, const struct tnm_graph *graph);
+bool tnm_write_coded(struct tnm_sink *file, const struct tnm_graph *graph,
+                     const struct tnm_meta *meta, struct tnm_error *err) TNM_MUST_CHECK;
 void tnm_write_meta(struct tnm_sink *sink, const struct tnm_meta *meta);
 void tnm_write_self_test(struct tnm_sink *sink, const struct tnm_self_test *test);
 

@@ -77,6 +77,7 @@ struct tnm_graph {
     struct tnm_tensor *tensor; // (n_tensors), owned
     struct tnm_node *node;     // (n_nodes), owned
     uint32_t input, output;    // tensor indices
+    bool coded; // of a file: small sections and packed matrices are one stream (core/coded.h)
 };
 
 // Allocates the two arrays, zeroed. The counts must be within the maxima above.

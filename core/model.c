@@ -3,6 +3,7 @@
 #include "core/model.h"
 
 #include "core/checksum.h"
+#include "core/coded.h"
 #include "core/error.h"
 #include "core/format.h"
 #include "core/plan.h"
@@ -59,7 +60,24 @@ static bool check_header(struct bytes file, struct tnm_error *err) {
            tnm_fail(err, TNM_EFORMAT, "damaged: checksum %08x, stored %08x", computed, stored);
 }
 
-static bool read_directory(struct bytes file, struct bytes section[TNM_SECTIONS + 1],
+// CODED stands for the three small sections; DATA goes without saying where it is empty.
+static bool check_kinds(struct bytes section[TNM_KINDS + 1], struct tnm_error *err) {
+    bool coded = section[TNM_CODED].at != NULL;
+    for (unsigned kind = 1; kind <= TNM_DATA; kind++) {
+        bool found = section[kind].at != NULL;
+        if (!coded && !found && kind != TNM_SELF_TEST)
+            return tnm_fail(err, TNM_EFORMAT, "there is no section of kind %u", kind);
+        if (coded && found && kind != TNM_DATA)
+            return tnm_fail(err, TNM_EFORMAT, "section of kind %u beside coded ones", kind);
+    }
+    if (coded && section[TNM_DATA].at != NULL && section[TNM_DATA].len == 0)
+        return tnm_fail(err, TNM_EFORMAT, "an empty DATA beside coded sections");
+    if (section[TNM_DATA].at == NULL)
+        section[TNM_DATA].at = section[TNM_CODED].at;
+    return true;
+}
+
+static bool read_directory(struct bytes file, struct bytes section[TNM_KINDS + 1],
                            struct tnm_error *err) {
     unsigned n = load_u16(file.at + TNM_AT_SECTIONS), last = 0;
     size_t at = TNM_HEADER_BYTES + n * TNM_ENTRY_BYTES;
@@ -67,9 +85,9 @@ static bool read_directory(struct bytes file, struct bytes section[TNM_SECTIONS 
         const uint8_t *entry = file.at + TNM_HEADER_BYTES + i * TNM_ENTRY_BYTES;
         unsigned kind = load_u16(entry);
         size_t len = load_u32(entry + TNM_AT_LENGTH);
-        if (kind < 1 || kind > TNM_SECTIONS)
+        if (kind < 1 || kind > TNM_KINDS)
             return tnm_fail(err, TNM_EUNSUPPORTED, "section of kind %u, not 1 to %d", kind,
-                            TNM_SECTIONS);
+                            TNM_KINDS);
         if (kind <= last)
             return tnm_fail(err, TNM_EFORMAT, "section of kind %u after kind %u", kind, last);
         if (load_u16(entry + TNM_AT_RESERVED) != 0)
@@ -78,32 +96,61 @@ static bool read_directory(struct bytes file, struct bytes section[TNM_SECTIONS 
         at += len;
         last = kind;
     }
-    for (unsigned kind = 1; kind <= TNM_SECTIONS; kind++)
-        if (section[kind].at == NULL && kind != TNM_SELF_TEST)
-            return tnm_fail(err, TNM_EFORMAT, "there is no section of kind %u", kind);
-    return true;
+    return check_kinds(section, err);
 }
 
 // ---- Reading -----------------------------------------------------------------------------------
 
-static bool read_sections(struct tnm_model *model, const struct bytes *section,
-                          struct tnm_budget *budget, struct tnm_error *err) {
-    struct tnm_reading from = {.section = section[TNM_GRAPH], .budget = budget};
-    struct bytes file = {model->bytes, model->len};
-    if (!tnm_read_graph(&from, file, (size_t)(section[TNM_DATA].at - file.at), &model->graph,
-                        &model->weight_bytes, err))
+static bool read_parts(struct tnm_model *model, const struct bytes *section,
+                       struct tnm_reading *from, struct tnm_error *err) {
+    struct bytes data = section[TNM_DATA];
+    size_t data_at = (size_t)(data.at - model->bytes);
+    struct bytes file = {model->bytes, data_at + data.len};
+    from->section = section[TNM_GRAPH];
+    if (!tnm_read_graph(from, file, data_at, &model->graph, &model->weight_bytes, err))
         return false;
-    from.inputs = tnm_model_inputs(model);
-    from.outputs = tnm_model_outputs(model);
-    from.section = section[TNM_META];
-    if (!tnm_read_meta(&from, &model->meta, err))
+    from->inputs = tnm_model_inputs(model);
+    from->outputs = tnm_model_outputs(model);
+    from->section = section[TNM_META];
+    if (!tnm_read_meta(from, &model->meta, err))
         return false;
-    from.section = section[TNM_SELF_TEST];
-    return from.section.at == NULL || tnm_read_self_test(&from, &model->meta.self_test, err);
+    from->section = section[TNM_SELF_TEST];
+    return from->section.at == NULL || tnm_read_self_test(from, &model->meta.self_test, err);
+}
+
+static bool read_coded(struct tnm_model *model, struct bytes *section, struct tnm_budget *budget,
+                       struct tnm_error *err) {
+    const size_t held = sizeof(struct tnm_coded) + TNM_MAX_CODED;
+    if (!tnm_budget_take(budget, held, err))
+        return false;
+    struct tnm_budget scratch = *budget;
+    if (!tnm_budget_take(&scratch, tnm_coded_scratch(), err))
+        return false;
+    struct tnm_coded *coded = malloc(sizeof *coded);
+    if (coded == NULL)
+        return tnm_fail_errno(err, ENOMEM, "coded sections");
+    struct tnm_reading from = {.budget = budget, .coder = &coded->coder};
+    bool ok = tnm_coded_read(coded, section[TNM_CODED], err);
+    for (unsigned i = 0; i < TNM_CODED_SECTIONS; i++)
+        section[TNM_META + i] = coded->section[i];
+    if (section[TNM_SELF_TEST].len == 0)
+        section[TNM_SELF_TEST].at = NULL;
+    ok = ok && read_parts(model, section, &from, err);
+    tnm_coded_free(coded);
+    free(coded);
+    budget->left += held;
+    return ok;
+}
+
+static bool read_sections(struct tnm_model *model, struct bytes *section, struct tnm_budget *budget,
+                          struct tnm_error *err) {
+    struct tnm_reading from = {.budget = budget};
+    return section[TNM_CODED].at != NULL ? read_coded(model, section, budget, err)
+                                         : read_parts(model, section, &from, err);
 }
 
 bool tnm_model_parse(struct tnm_model *model, struct tnm_error *err) {
-    struct bytes file = {model->bytes, model->len}, section[TNM_SECTIONS + 1] = {{0}};
+    struct bytes file = {model->bytes, model->len}, section[TNM_KINDS + 1] = {{0}};
     struct tnm_budget budget = {model->limits.memory_bytes};
     bool ok = check_header(file, err) && read_directory(file, section, err) &&
               tnm_budget_take(&budget, sizeof *model + model->mapped, err) &&

@@ -54,7 +54,7 @@ struct packer {
     struct tnm_bit size_column[STEPS][8];
     struct tnm_weights size_set[4], size_last[NEAR];
     struct tnm_numbers numbers;
-    struct tnm_coder coder;
+    struct tnm_coder *coder;
 };
 
 static uint32_t least(uint32_t a, uint32_t b) {
@@ -221,13 +221,13 @@ static bool code_presence(struct packer *p, uint32_t k, uint32_t gap, const stru
                   &p->gap[gaps][rows], &p->crowd[col->q][rows][crowd],
                   &p->shape[least(gaps, 7)][a->shape][least(col->entries, 3)]},
         .n_logits = 2,
-        .logit = {p->coder.stretch[likely], p->coder.stretch[likely2]},
+        .logit = {p->coder->stretch[likely], p->coder->stretch[likely2]},
         .n_sets = 3,
         .set = {&p->by_gap[gaps], &p->by_density[place], &p->by_shape[a->shape]}};
     for (unsigned i = 0; i < d.n_models; i++)
         if (d.model[i]->n == 0)
             d.model[i]->p = (likely < 4 ? 4 : likely) << 12;
-    return tnm_code_mixed(&p->coder, &d, p->line[k] != 0);
+    return tnm_code_mixed(p->coder, &d, p->line[k] != 0);
 }
 
 static unsigned sign_of(int level) {
@@ -244,7 +244,7 @@ static bool code_sign(struct packer *p, uint32_t k, const struct around *a) {
                   &p->sign_sum[sum + 2], &p->sign_far[p->last_sign * 3 + far]},
         .n_sets = 2,
         .set = {&p->sign_set[p->width > 0], &p->sign_crowd[a->crowd]}};
-    return tnm_code_mixed(&p->coder, &d, p->line[k] < 0);
+    return tnm_code_mixed(p->coder, &d, p->line[k] < 0);
 }
 
 static uint32_t size_of(int level) {
@@ -273,11 +273,11 @@ static uint32_t code_size(struct packer *p, uint32_t k, bool negative, uint32_t 
                       &p->size_near[at][near], &p->size_column[at][mean]},
             .n_sets = 2,
             .set = {&p->size_set[least(at, 3)], &p->size_last[least(p->last_magnitude, NEAR - 1)]}};
-        if (!tnm_code_mixed(&p->coder, &d, at < size))
+        if (!tnm_code_mixed(p->coder, &d, at < size))
             return at;
     }
     if (at < most)
-        at += size_of(tnm_code_number(&p->coder, &p->numbers, 0, (int32_t)size - (int32_t)at));
+        at += size_of(tnm_code_number(p->coder, &p->numbers, 0, (int32_t)size - (int32_t)at));
     return least(at, most);
 }
 
@@ -300,10 +300,10 @@ static uint32_t code_count(struct packer *p, uint32_t count, unsigned *before) {
     unsigned length = 0;
     uint32_t plus = count + 1, read = 1;
     while ((2u << length) - 1 <= p->m->cols &&
-           tnm_code_bit(&p->coder, &p->count_bit[*before][length], plus >> length > 1))
+           tnm_code_bit(p->coder, &p->count_bit[*before][length], plus >> length > 1))
         length++;
     for (unsigned i = length; i-- > 0;)
-        read = read << 1 | tnm_code_bit(&p->coder, &p->count_low[length][least(length - 1 - i, 7)],
+        read = read << 1 | tnm_code_bit(p->coder, &p->count_low[length][least(length - 1 - i, 7)],
                                         (plus >> i & 1) != 0);
     *before = length;
     return read - 1;
@@ -343,7 +343,7 @@ static bool code_rows(struct packer *p, struct tnm_error *err) {
     uint32_t *row_start = (uint32_t *)m->row_start;
     unsigned length = 0;
     for (uint32_t r = 0; r < m->rows; r++) {
-        bool decode = p->coder.decode;
+        bool decode = p->coder->decode;
         p->count = code_count(p, decode ? 0 : row_start[r + 1] - row_start[r], &length);
         if (p->count > m->cols || p->count > m->nonzeros - p->total)
             return tnm_fail(err, TNM_EFORMAT,
@@ -373,7 +373,8 @@ static bool code_rows(struct packer *p, struct tnm_error *err) {
 // ---- All of it ---------------------------------------------------------------------------------
 
 uint64_t tnm_packed_scratch(const struct tnm_matrix *m) {
-    return sizeof(struct packer) + m->cols * (uint64_t)(sizeof(struct column) + sizeof(int16_t));
+    return sizeof(struct packer) + sizeof(struct tnm_coder) +
+           m->cols * (uint64_t)(sizeof(struct column) + sizeof(int16_t));
 }
 
 #define BITS(MODELS, P)                                                                            \
@@ -419,10 +420,12 @@ static void init_columns(struct packer *p, const struct tnm_matrix *before) {
     }
 }
 
-static struct packer *open_packer(const struct tnm_matrix *m, const struct tnm_matrix *before) {
+static struct packer *open_packer(struct tnm_coder *coder, const struct tnm_matrix *m,
+                                  const struct tnm_matrix *before) {
     struct packer *p = calloc(1, sizeof *p);
     if (p == NULL)
         return NULL;
+    p->coder = coder;
     p->m = m;
     p->width = m->packed_width;
     p->column = calloc(m->cols, sizeof *p->column);
@@ -459,49 +462,50 @@ static bool code_matrix(struct packer *p, bool has_bias, struct tnm_error *err) 
         .value = (float *)m->codebook, .n = m->n_centroids, .chain = true};
     const struct tnm_list bias = {
         .value = (float *)m->bias, .n = m->rows, .row_start = m->row_start};
-    tnm_code_list(&p->coder, &p->numbers, &codebook);
+    tnm_code_list(p->coder, &p->numbers, &codebook);
     if (!check_codebook(m, err))
         return false;
     rank_centroids(p);
     if (!code_rows(p, err))
         return false;
     if (has_bias)
-        tnm_code_list(&p->coder, &p->numbers, &bias);
+        tnm_code_list(p->coder, &p->numbers, &bias);
     return true;
+}
+
+bool tnm_packed_code(struct tnm_coder *c, const struct tnm_matrix *m,
+                     const struct tnm_matrix *before, struct tnm_error *err) {
+    struct packer *p = open_packer(c, m, before);
+    if (p == NULL)
+        return tnm_fail_errno(err, ENOMEM, "packed matrix");
+    bool ok = code_matrix(p, m->bias != NULL, err);
+    close_packer(p);
+    return ok;
 }
 
 void tnm_packed_write(struct tnm_sink *sink, const struct tnm_matrix *m,
                       const struct tnm_matrix *before) {
     struct tnm_sink out = {0};
-    struct packer *p = open_packer(m, before);
-    if (p != NULL) {
-        tnm_coder_start(&p->coder, (struct bytes){0}, &out);
-        (void)code_matrix(p, m->bias != NULL, NULL);
-        (void)tnm_coder_end(&p->coder);
-        close_packer(p);
+    struct tnm_coder *c = malloc(sizeof *c);
+    bool ok = c != NULL;
+    if (ok) {
+        tnm_coder_start(c, (struct bytes){0}, &out);
+        ok = tnm_packed_code(c, m, before, NULL) && tnm_coder_end(c);
     }
-    sink->failed = sink->failed || p == NULL || out.failed;
+    free(c);
+    sink->failed = sink->failed || !ok || out.failed;
     tnm_sink_number(sink, out.len);
     tnm_sink_bytes(sink, out.at, out.len);
     tnm_sink_free(&out);
 }
 
-static bool check_stream(struct bytes in, bool used, struct tnm_error *err) {
-    if (!used)
-        return tnm_fail(err, TNM_EFORMAT, "packed stream: goes on behind what it holds");
-    if (in.len > 0 && in.at[in.len - 1] == 0)
-        return tnm_fail(err, TNM_EFORMAT, "packed stream: ends in 0");
-    return true;
-}
-
 bool tnm_packed_read(struct bytes in, struct tnm_matrix *m, const struct tnm_matrix *before,
                      struct tnm_error *err) {
-    struct packer *p = open_packer(m, before);
-    if (p == NULL)
+    struct tnm_coder *c = malloc(sizeof *c);
+    if (c == NULL)
         return tnm_fail_errno(err, ENOMEM, "packed matrix");
-    tnm_coder_start(&p->coder, in, NULL);
-    bool ok =
-        code_matrix(p, m->bias != NULL, err) && check_stream(in, tnm_coder_end(&p->coder), err);
-    close_packer(p);
+    tnm_coder_start(c, in, NULL);
+    bool ok = tnm_packed_code(c, m, before, err) && tnm_coder_check_end(c, "packed stream", err);
+    free(c);
     return ok;
 }

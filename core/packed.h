@@ -8,8 +8,8 @@
 #ifndef TNM_PACKED_H
 #define TNM_PACKED_H
 
+#include "core/coder.h"
 #include "core/matrix.h"
-#include "core/stream.h"
 
 enum {
     TNM_MAX_PACKED = 1 << 22 // elements of all packed matrices of a file together
@@ -17,6 +17,11 @@ enum {
 
 // Bytes of memory that decoding takes beside the matrix; freed at its end.
 uint64_t tnm_packed_scratch(const struct tnm_matrix *m);
+
+// Reads or writes a matrix within a stream, as tnm_packed_read and tnm_packed_write do in one of
+// its own: the next matrix, or what else there is, may follow.
+bool tnm_packed_code(struct tnm_coder *c, const struct tnm_matrix *m,
+                     const struct tnm_matrix *before, struct tnm_error *err) TNM_MUST_CHECK;
 
 // Appends the stream of m, which is csr-codebook and checked. before: the packed matrix that stands
 // before it in the file, or NULL. Out of memory sticks in the sink.

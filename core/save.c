@@ -25,50 +25,76 @@ static void put_entry(struct tnm_sink *file, unsigned kind) {
     tnm_sink_bytes(file, entry, sizeof entry);
 }
 
-static void put_header(struct tnm_sink *file, bool has_test) {
+// Whether an array stands in DATA.
+static bool has_arrays(const struct tnm_graph *graph) {
+    for (uint32_t i = 0; i < graph->n_nodes; i++)
+        for (uint32_t k = 0; k < graph->node[i].n_weights; k++)
+            if (!graph->node[i].w[k].packed)
+                return true;
+    return false;
+}
+
+// Which sections there are, in their order.
+static unsigned choose_sections(const struct tnm_graph *graph, const struct tnm_meta *meta,
+                                unsigned kind[TNM_SECTIONS]) {
+    unsigned n = 0;
+    if (!graph->coded) {
+        kind[n++] = TNM_META;
+        kind[n++] = TNM_GRAPH;
+        if (meta->self_test.n_cases > 0)
+            kind[n++] = TNM_SELF_TEST;
+    }
+    if (!graph->coded || has_arrays(graph))
+        kind[n++] = TNM_DATA;
+    if (graph->coded)
+        kind[n++] = TNM_CODED;
+    return n;
+}
+
+static void put_header(struct tnm_sink *file, const unsigned *kind, unsigned n) {
     uint8_t header[TNM_HEADER_BYTES] = TNM_MAGIC;
     store_u16(header + TNM_AT_VERSION, TNM_FORMAT_VERSION);
-    store_u16(header + TNM_AT_SECTIONS, has_test ? 4 : 3);
+    store_u16(header + TNM_AT_SECTIONS, (uint16_t)n);
     tnm_sink_bytes(file, header, sizeof header);
-    put_entry(file, TNM_META);
-    put_entry(file, TNM_GRAPH);
-    if (has_test)
-        put_entry(file, TNM_SELF_TEST);
-    put_entry(file, TNM_DATA);
+    for (unsigned i = 0; i < n; i++)
+        put_entry(file, kind[i]);
+}
+
+static bool put_section(struct tnm_sink *file, unsigned kind, const struct tnm_graph *graph,
+                        const struct tnm_meta *meta, struct tnm_error *err) {
+    if (kind == TNM_META)
+        tnm_write_meta(file, meta);
+    else if (kind == TNM_GRAPH)
+        tnm_write_graph(file, graph);
+    else if (kind == TNM_SELF_TEST)
+        tnm_write_self_test(file, &meta->self_test);
+    else if (kind == TNM_DATA)
+        tnm_write_data(file, graph);
+    return kind != TNM_CODED || tnm_write_coded(file, graph, meta, err);
 }
 
 // Writes the length of the section that begins at start and ends here into its entry.
-static bool close_section(struct tnm_sink *file, unsigned *entry, size_t *start,
+static bool close_section(struct tnm_sink *file, unsigned entry, size_t start,
                           struct tnm_error *err) {
-    size_t len = file->len - *start;
+    size_t len = file->len - start;
     if (file->failed)
         return tnm_fail_errno(err, ENOMEM, "file of %zu bytes", file->len);
     if (len > UINT32_MAX)
         return tnm_fail(err, TNM_ELIMIT, "a section of %zu bytes, at most %u", len, UINT32_MAX);
-    store_u32(file->at + TNM_HEADER_BYTES + *entry * TNM_ENTRY_BYTES + TNM_AT_LENGTH,
-              (uint32_t)len);
-    *start = file->len;
-    ++*entry;
+    store_u32(file->at + TNM_HEADER_BYTES + entry * TNM_ENTRY_BYTES + TNM_AT_LENGTH, (uint32_t)len);
     return true;
 }
 
 static bool put_sections(struct tnm_sink *file, const struct tnm_graph *graph,
                          const struct tnm_meta *meta, struct tnm_error *err) {
-    unsigned entry = 0;
-    size_t start = file->len;
-    tnm_write_meta(file, meta);
-    if (!close_section(file, &entry, &start, err))
-        return false;
-    tnm_write_graph(file, graph);
-    if (!close_section(file, &entry, &start, err))
-        return false;
-    if (meta->self_test.n_cases > 0) {
-        tnm_write_self_test(file, &meta->self_test);
-        if (!close_section(file, &entry, &start, err))
+    unsigned kind[TNM_SECTIONS], n = choose_sections(graph, meta, kind);
+    put_header(file, kind, n);
+    for (unsigned i = 0; i < n; i++) {
+        size_t start = file->len;
+        if (!put_section(file, kind[i], graph, meta, err) || !close_section(file, i, start, err))
             return false;
     }
-    tnm_write_data(file, graph);
-    return close_section(file, &entry, &start, err);
+    return true;
 }
 
 // What was written is read back: the reader's rules are the writer's.
@@ -101,7 +127,6 @@ bool tnm_encode(const struct tnm_graph *graph, const struct tnm_meta *meta, uint
     *len = 0;
     if (!tnm_graph_check(graph, err) || !check_matrices(graph, err))
         return false;
-    put_header(&file, meta->self_test.n_cases > 0);
     if (put_sections(&file, graph, meta, err)) {
         store_u32(file.at + TNM_AT_CRC, tnm_crc32(0, file.at, file.len));
         if (read_back(&file, err)) {

@@ -16,7 +16,7 @@
 
 struct settings {
     const char *output, *log;
-    uint32_t self_test, provenance, names; // enum pack_part
+    uint32_t self_test, provenance, names, sections; // enum pack_part
     uint64_t seed;
     bool small, json;
 };
@@ -31,8 +31,10 @@ static const struct cli_option pack_options[] = {
      "short: without parameters and digests"},
     {"names", 0, CLI_CHOICE, AT(names), "keep|short", "keep", 0, 0,
      "short: only layers with weights keep theirs; no description"},
+    {"sections", 0, CLI_CHOICE, AT(sections), "keep|coded", "keep", 0, 0,
+     "coded: all that is not weights as one compressed section, with the packed layers"},
     {"small", 0, CLI_FLAG, AT(small), NULL, NULL, 0, 0,
-     "--self-test seeded --provenance short --names short"},
+     "--self-test seeded --provenance short --names short --sections coded"},
     CLI_SEED(AT(seed)),
     CLI_LOG(AT(log)),
     CLI_JSON(AT(json)),
@@ -68,19 +70,13 @@ static const struct cli_command unpack_command = {
 
 // ---- Both commands -----------------------------------------------------------------------------
 
-// Bytes of each section; the rest is header and directory.
-static void tell_sections(const uint8_t *file, const char *output, size_t before) {
-    static const char *const name[] = {"", "meta", "graph", "self-test", "weights"};
-    unsigned n = load_u16(file + TNM_AT_SECTIONS);
-    size_t total = TNM_HEADER_BYTES + n * TNM_ENTRY_BYTES, head = total;
-    for (unsigned i = 0; i < n; i++)
-        total += load_u32(file + TNM_HEADER_BYTES + i * TNM_ENTRY_BYTES + TNM_AT_LENGTH);
-    printf("%s: %zu bytes from %zu: header %zu", output, total, before, head);
-    for (unsigned i = 0; i < n; i++) {
-        const uint8_t *entry = file + TNM_HEADER_BYTES + i * TNM_ENTRY_BYTES;
-        printf(", %s %u", name[load_u16(entry)], load_u32(entry + TNM_AT_LENGTH));
-    }
-    printf("\n");
+// Bytes of the packed layers of a coded file.
+static size_t coded_weights(const struct tnm_model *model) {
+    size_t sum = 0;
+    for (size_t i = 0; i < (size_t)model->graph.n_nodes * TNM_MAX_WEIGHTS; i++)
+        if (model->graph.node[i / TNM_MAX_WEIGHTS].w[i % TNM_MAX_WEIGHTS].packed)
+            sum += model->weight_bytes[i];
+    return sum;
 }
 
 // A line like those of the commands that make a network.
@@ -98,20 +94,39 @@ static bool append_log(const struct settings *s, size_t before, struct tnm_error
     return cli_log(s->log, step, err);
 }
 
-static int tell(const struct settings *s, const uint8_t *file, size_t before) {
-    struct tnm_error err;
-    struct tnm_model *model = s->json ? tnm_model_open(s->output, &err) : NULL;
-    if (!s->json) {
-        tell_sections(file, s->output, before);
-        return cli_finish();
+// Bytes of each section; the rest is header and directory.
+static int tell_sections(const struct tnm_model *model, const char *output, size_t before) {
+    static const char *const name[] = {"", "meta", "graph", "self-test", "weights"};
+    const uint8_t *entry = model->bytes + TNM_HEADER_BYTES;
+    unsigned n = load_u16(model->bytes + TNM_AT_SECTIONS);
+    size_t head = TNM_HEADER_BYTES + n * TNM_ENTRY_BYTES;
+    printf("%s: %zu bytes from %zu: header %zu", output, model->len, before, head);
+    for (unsigned i = 0; i < n && !model->graph.coded; i++, entry += TNM_ENTRY_BYTES)
+        printf(", %s %u", name[load_u16(entry)], load_u32(entry + TNM_AT_LENGTH));
+    if (model->graph.coded) {
+        size_t coded = load_u32(entry + (n - 1) * TNM_ENTRY_BYTES + TNM_AT_LENGTH);
+        size_t rest = coded - coded_weights(model);
+        printf(", meta with graph and self-test %zu, weights %zu", rest, model->len - head - rest);
     }
-    if (model == NULL)
-        return cli_fail(&err);
+    printf("\n");
+    return cli_finish();
+}
+
+static int tell_json(const struct tnm_model *model, size_t before) {
     json_t *all = describe_summary(model);
     json_object_set_new(all, "before", json_integer((json_int_t)before));
     json_object_set_new(all, "layers", describe_layers(model, false));
-    tnm_model_close(model);
     return cli_print_json(all);
+}
+
+static int tell(const struct settings *s, size_t before) {
+    struct tnm_error err;
+    struct tnm_model *model = tnm_model_open(s->output, &err);
+    if (model == NULL)
+        return cli_fail(&err);
+    int code = s->json ? tell_json(model, before) : tell_sections(model, s->output, before);
+    tnm_model_close(model);
+    return code;
 }
 
 // Frees the model.
@@ -122,7 +137,7 @@ static int finish(const struct settings *s, struct tnm_model *model, bool ok,
     ok = ok && tnm_encode(&model->graph, &model->meta, &bytes, &len, err) &&
          tnm_write_file(s->output, bytes, len, err) && append_log(s, before, err);
     tnm_model_close(model);
-    int code = ok ? tell(s, bytes, before) : cli_fail(err);
+    int code = ok ? tell(s, before) : cli_fail(err);
     free(bytes);
     return code;
 }
@@ -137,10 +152,10 @@ int cmd_pack(int argc, char **argv) {
     struct tnm_model *model = tnm_model_open(files.item[0], &err);
     if (model == NULL)
         return cli_fail(&err);
-    struct pack how = s.small
-                          ? pack_small(s.seed)
-                          : (struct pack){(enum pack_part)s.self_test, (enum pack_part)s.provenance,
-                                          (enum pack_part)s.names, s.seed};
+    struct pack how =
+        s.small ? pack_small(s.seed)
+                : (struct pack){(enum pack_part)s.self_test, (enum pack_part)s.provenance,
+                                (enum pack_part)s.names, (enum pack_part)s.sections, s.seed};
     if (s.small && s.self_test != PACK_KEEP)
         how.self_test = (enum pack_part)s.self_test;
     if (s.small && s.provenance != PACK_KEEP)

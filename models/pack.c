@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/coded.h"
 #include "core/error.h"
 #include "core/format.h"
 #include "core/packed.h"
@@ -95,6 +96,7 @@ void pack_undo(struct tnm_model *model) {
     for (uint32_t i = 0; i < model->graph.n_nodes; i++)
         for (uint32_t k = 0; k < model->graph.node[i].n_weights; k++)
             model->graph.node[i].w[k].packed = false;
+    model->graph.coded = false;
 }
 
 // ---- What the file says of itself --------------------------------------------------------------
@@ -181,6 +183,16 @@ static void shorten_provenance(struct tnm_meta *meta, enum pack_part part) {
         meta->n_steps = 0;
 }
 
+static bool can_be_coded(const struct tnm_model *model) {
+    struct tnm_sink text = {0};
+    tnm_write_meta(&text, &model->meta);
+    tnm_write_graph(&text, &model->graph);
+    tnm_write_self_test(&text, &model->meta.self_test);
+    bool fits = !text.failed && text.len <= TNM_MAX_CODED;
+    tnm_sink_free(&text);
+    return fits;
+}
+
 static bool shorten(struct tnm_model *model, const struct pack *how, struct tnm_error *err) {
     struct tnm_meta *meta = &model->meta;
     if (how->provenance != PACK_KEEP)
@@ -192,11 +204,15 @@ static bool shorten(struct tnm_model *model, const struct pack *how, struct tnm_
     }
     if (how->self_test == PACK_NONE)
         meta->self_test.n_cases = 0;
-    return how->self_test != PACK_SMALLER || make_seeded(model, how->seed, err);
+    if (how->self_test == PACK_SMALLER && !make_seeded(model, how->seed, err))
+        return false;
+    model->graph.coded = model->graph.coded || how->sections == PACK_SMALLER;
+    model->graph.coded = model->graph.coded && can_be_coded(model);
+    return true;
 }
 
 struct pack pack_small(uint64_t seed) {
-    return (struct pack){PACK_SMALLER, PACK_SMALLER, PACK_SMALLER, seed};
+    return (struct pack){PACK_SMALLER, PACK_SMALLER, PACK_SMALLER, PACK_SMALLER, seed};
 }
 
 bool pack_model(struct tnm_model *model, const struct pack *how, struct tnm_error *err) {

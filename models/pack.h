@@ -11,19 +11,21 @@ enum pack_part {
     PACK_KEEP,
     PACK_SMALLER, // self-test: inputs made from a seed, answers of a byte each; provenance: without
                   // parameters and digests; names: of layers with weights alone, no description, no
-                  // labels that only count
+                  // labels that only count; sections: META, GRAPH, SELFTEST and all packed
+                  // matrices as one coded stream
     PACK_NONE     // self-test, provenance
 };
 
 struct pack {
-    enum pack_part self_test, provenance, names;
+    enum pack_part self_test, provenance, names, sections;
     uint64_t seed; // of a seeded self-test
 };
 
-// All three smaller.
+// All of them smaller.
 struct pack pack_small(uint64_t seed);
 
-// Makes of an open model what tnm_encode writes packed. TNM_EINPUT where no layer is shared,
+// Makes of an open model what tnm_encode writes packed. Sections that are too long to be coded stay
+// plain. TNM_EINPUT where no layer is shared,
 // TNM_ELIMIT where there are too many weights.
 bool pack_model(struct tnm_model *model, const struct pack *how,
                 struct tnm_error *err) TNM_MUST_CHECK;

@@ -3,6 +3,7 @@
 #include "tests/bad.h"
 
 #include "core/checksum.h"
+#include "core/coded.h"
 #include "core/format.h"
 #include "core/packed.h"
 
@@ -73,16 +74,40 @@ static void take_apart(const struct sample *sample, struct tnm_sink part[N_PARTS
     for (uint32_t i = 0; i < TNM_MAX_WEIGHTS * sample->graph.n_nodes; i++) {
         const struct tnm_node *node = &sample->graph.node[i / TNM_MAX_WEIGHTS];
         const struct tnm_matrix *m = &node->w[i % TNM_MAX_WEIGHTS];
-        if (m->packed) {
+        if (m->packed && !sample->graph.coded) {
             tnm_packed_write(array++, m, before);
             before = m;
-            continue;
         }
+        if (m->packed)
+            continue;
         for (enum tnm_array a = 0; i % TNM_MAX_WEIGHTS < node->n_weights && a < TNM_ARRAYS; a++)
             if ((tnm_matrix_has(m, a) || (a == TNM_ARRAY_BIAS && m->bias != NULL)) &&
                 array < part + N_PARTS)
                 tnm_sink_bytes(array++, tnm_array_get(m, a), (size_t)tnm_array_bytes(m, a));
     }
+}
+
+// The sections become one stream with the packed matrices.
+static void code(const struct bad *bad, const struct sample *sample,
+                 struct tnm_sink part[N_PARTS]) {
+    static const enum part part_of[TNM_CODED_SECTIONS] = {PART_META, PART_GRAPH, PART_TEST};
+    struct tnm_coder *c = malloc(sizeof *c);
+    struct bytes section[TNM_CODED_SECTIONS];
+    const struct tnm_matrix *before = NULL;
+    for (unsigned i = 0; i < TNM_CODED_SECTIONS; i++)
+        section[i] = (struct bytes){part[part_of[i]].at, part[part_of[i]].len};
+    tnm_coder_start(c, (struct bytes){0}, &part[PART_CODED]);
+    must(tnm_coded_write(c, section, NULL), bad, "the sections are not coded");
+    for (uint32_t i = 0; i < TNM_MAX_WEIGHTS * sample->graph.n_nodes; i++) {
+        const struct tnm_matrix *m =
+            &sample->graph.node[i / TNM_MAX_WEIGHTS].w[i % TNM_MAX_WEIGHTS];
+        must(!m->packed || tnm_packed_code(c, m, before, NULL), bad, "a matrix is not coded");
+        before = m->packed ? m : before;
+    }
+    tnm_coder_end(c);
+    free(c);
+    for (unsigned i = 0; i < TNM_CODED_SECTIONS; i++)
+        part[part_of[i]].len = 0;
 }
 
 static void put_entry(struct tnm_sink *file, unsigned kind) {
@@ -98,18 +123,19 @@ static void put_arrays(struct tnm_sink *file, struct tnm_sink part[N_PARTS], siz
 }
 
 static struct tnm_sink put_together(struct tnm_sink part[N_PARTS], size_t align) {
-    static const enum part part_of[TNM_SECTIONS] = {PART_META, PART_GRAPH, PART_TEST, PART_ARRAY};
+    static const enum part part_of[TNM_KINDS] = {PART_META, PART_GRAPH, PART_TEST, PART_ARRAY,
+                                                 PART_CODED};
     uint8_t header[TNM_HEADER_BYTES] = TNM_MAGIC;
     struct tnm_sink file = {0};
     unsigned entry = 0;
     tnm_sink_bytes(&file, header, sizeof header);
-    for (unsigned kind = 1; kind <= TNM_SECTIONS; kind++)
+    for (unsigned kind = 1; kind <= TNM_KINDS; kind++)
         if (part[part_of[kind - 1]].len > 0)
             put_entry(&file, kind);
     size_t n = (file.len - TNM_HEADER_BYTES) / TNM_ENTRY_BYTES;
     store_u16(file.at + TNM_AT_VERSION, TNM_FORMAT_VERSION);
     store_u16(file.at + TNM_AT_SECTIONS, (uint16_t)n);
-    for (unsigned kind = 1; kind <= TNM_SECTIONS; kind++) {
+    for (unsigned kind = 1; kind <= TNM_KINDS; kind++) {
         size_t start = file.len;
         if (part[part_of[kind - 1]].len == 0)
             continue;
@@ -123,10 +149,12 @@ static struct tnm_sink put_together(struct tnm_sink part[N_PARTS], size_t align)
     return file;
 }
 
-static void edit_parts(const struct bad *bad, struct tnm_sink part[N_PARTS]) {
+// Those from first to last.
+static void edit_parts(const struct bad *bad, enum part first, enum part last,
+                       struct tnm_sink part[N_PARTS]) {
     for (int i = 0; i < 2; i++) {
         const struct edit *edit = &bad->edit[i];
-        if (edit->part == PART_NONE || edit->part >= PART_FILE)
+        if (edit->part < first || edit->part > last)
             continue;
         if (edit->put != NULL)
             change(bad, edit, &part[edit->part]);
@@ -152,8 +180,11 @@ uint8_t *bad_bytes(const struct bad *bad, size_t *len) {
     struct tnm_sink part[N_PARTS] = {{0}};
     sample_make(&sample, bad->from);
     take_apart(&sample, part);
+    edit_parts(bad, PART_META, PART_TEST, part);
+    if (sample.graph.coded)
+        code(bad, &sample, part);
+    edit_parts(bad, PART_CODED, PART_FILE - 1, part);
     sample_free(&sample);
-    edit_parts(bad, part);
     struct tnm_sink file = put_together(part, bad->from == SAMPLE_PACKED ? 1 : TNM_ARRAY_ALIGN);
     for (unsigned i = 0; i < N_PARTS; i++)
         tnm_sink_free(&part[i]);

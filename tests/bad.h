@@ -10,6 +10,7 @@ enum part {
     PART_META,
     PART_GRAPH,
     PART_TEST,
+    PART_CODED,                  // of a coded sample: what the three before it make
     PART_ARRAY,                  // 16 arrays of DATA from here on, without their padding
     PART_FILE = PART_ARRAY + 16, // all of it, before the checksum is computed
     PART_SEALED                  // after it

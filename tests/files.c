@@ -355,9 +355,9 @@ static void make_lstm(struct sample *s) {
 }
 
 const char *sample_name(enum sample_kind kind) {
-    static const char *const name[SAMPLE_KINDS] = {"tiny",   "dense",  "half",   "csr",
-                                                   "shared", "wide",   "digits", "conv",
-                                                   "every",  "packed", "lstm"};
+    static const char *const name[SAMPLE_KINDS] = {"tiny", "dense",  "half",  "csr",   "shared",
+                                                   "wide", "digits", "conv",  "every", "packed",
+                                                   "lstm", "coded",  "beside"};
     return name[kind];
 }
 
@@ -392,6 +392,15 @@ static void make_graph(struct sample *s, enum sample_kind kind) {
         break;
     case SAMPLE_LSTM:
         make_lstm(s);
+        break;
+    case SAMPLE_CODED:
+        make_packed(s);
+        s->graph.coded = true;
+        break;
+    case SAMPLE_BESIDE:
+        make_lstm(s);
+        s->graph.node[0].w[1].packed = s->graph.node[1].w[1].packed = true;
+        s->graph.coded = true;
         break;
     default:
         make_every(s);

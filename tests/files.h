@@ -19,6 +19,8 @@ enum sample_kind {
     SAMPLE_EVERY,  // (2, 6, 6) to 6: every operation but lstm once
     SAMPLE_PACKED, // (1, 12, 12): all layers packed, as pictures and not; a seeded self-test
     SAMPLE_LSTM,   // (5, 3): two lstm, the first of every step; linear to 3
+    SAMPLE_CODED,  // as packed, coded: no DATA
+    SAMPLE_BESIDE, // as lstm, coded, with packed second matrices: DATA beside CODED
     SAMPLE_KINDS
 };
 

@@ -1,33 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-// Section 6.1 of FORMAT.md, sentence by sentence.
+// Section 6.1 of FORMAT.md, sentence by sentence: numbers and matrices.
 #include "tests/plain_packed.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct model {
-    int64_t q, n;
-};
-
-struct weights {
-    int64_t w[8];
-};
-
 struct state {
-    const uint8_t *at;
-    size_t len, read;
-    uint32_t low, high, code;
-    int64_t squash[5632]; // of x at 2816 + x
-    int64_t stretch[65536];
-    struct model zero[2], sign, length[20], top[21];
-    struct model count[32][32], low_bit[32][8];
-    struct model a[12][14], b[12][64], c[10][32], e[12][32][4], f[8][64][4];
-    struct weights set_gap[10], set_place[12][14], set_shape[64];
-    struct model sign_near[3][3][3], sign_sum[5], sign_far[3][3];
-    struct weights set_width[2], set_crowd[8];
-    struct model size_row[25][2][8], size_density[25][12], size_near[25][64], size_mean[25][8];
-    struct weights set_step[4], set_last[64];
+    struct plain_stream *in;
+    struct plain_model zero[2], sign, length[20], top[21];
+    struct plain_model count[32][32], low_bit[32][8];
+    struct plain_model a[12][14], b[12][64], c[10][32], e[12][32][4], f[8][64][4];
+    struct plain_weights set_gap[10], set_place[12][14], set_shape[64];
+    struct plain_model sign_near[3][3][3], sign_sum[5], sign_far[3][3];
+    struct plain_weights set_width[2], set_crowd[8];
+    struct plain_model size_row[25][2][8], size_density[25][12], size_near[25][64],
+        size_mean[25][8];
+    struct plain_weights set_step[4], set_last[64];
     uint64_t rows, cols, width;
     int64_t *level;                      // (rows, cols)
     int64_t *n, *m, *a_of, *b_of, *f_of; // (cols)
@@ -35,108 +24,19 @@ struct state {
     int64_t lowest, highest; // levels are lowest to -1 and 1 to highest
 };
 
-// ---- Tables, interval, models, mixing ----------------------------------------------------------
-
-static int64_t shift(int64_t x, int n) {
-    return (int64_t)floor(ldexp((double)x, -n));
-}
-
-static int64_t within(int64_t x, int64_t least, int64_t most) {
-    return x < least ? least : x > most ? most : x;
-}
-
-static void tables(struct state *s) {
-    uint64_t e = 1073741824;
-    for (int x = 0; x <= 2815; x++) {
-        s->squash[2816 + x] = (int64_t)(70368744177664u / (1073741824u + e));
-        s->squash[2816 - x] = 65536 - s->squash[2816 + x];
-        e = e * 4278222805u / 4294967296u;
-    }
-    for (int p = 0; p < 65536; p++) {
-        int x = p == 0 ? -2815 : (int)s->stretch[p - 1];
-        while (x < 2815 && s->squash[2816 + x] < p)
-            x++;
-        s->stretch[p] = x;
-    }
-}
-
-static uint32_t next(struct state *s) {
-    s->read++;
-    return s->read <= s->len ? s->at[s->read - 1] : 0;
-}
-
-static int bit_of(struct state *s, int64_t p) {
-    uint32_t middle = s->low + (uint32_t)(((uint64_t)(s->high - s->low) * (uint64_t)p) / 65536);
-    int bit = s->code <= middle;
-    if (bit == 1)
-        s->high = middle;
-    else
-        s->low = middle + 1;
-    while (s->low / 16777216 == s->high / 16777216) {
-        s->low = s->low * 256;
-        s->high = s->high * 256 + 255;
-        s->code = s->code * 256 + next(s);
-    }
-    return bit;
-}
-
-static uint32_t plain(struct state *s, int n) {
-    uint32_t value = 0;
-    for (int i = 0; i < n; i++)
-        value = value * 2 + (uint32_t)bit_of(s, 32768);
-    return value;
-}
-
-static void learn(struct model *m, int bit) {
-    int64_t to = bit == 1 ? 268435456 : 0;
-    m->q = within(m->q + shift((to - m->q) * (65536 / (m->n + 2)), 16), 4096, 268435456 - 4096);
-    m->n = m->n == 1023 ? 1023 : m->n + 1;
-}
-
-static int by(struct state *s, struct model *m) {
-    int bit = bit_of(s, m->q / 4096);
-    learn(m, bit);
-    return bit;
-}
-
-static int mixed(struct state *s, struct model **model, int models, const int64_t *logit,
-                 int logits, struct weights **set, int sets) {
-    int64_t t[8], x[3], sum = 0;
-    for (int i = 0; i < models; i++)
-        t[i] = s->stretch[model[i]->q / 4096];
-    for (int i = 0; i < logits; i++)
-        t[models + i] = logit[i];
-    for (int k = 0; k < sets; k++) {
-        int64_t dot = 0;
-        for (int i = 0; i < models + logits; i++)
-            dot += set[k]->w[i] * t[i];
-        x[k] = within(shift(dot, 16), -2815, 2815);
-        sum += x[k];
-    }
-    int bit = bit_of(s, s->squash[2816 + sum / sets]);
-    for (int k = 0; k < sets; k++)
-        for (int i = 0; i < models + logits; i++)
-            set[k]->w[i] = within(
-                set[k]->w[i] + shift(t[i] * (bit * 65536 - s->squash[2816 + x[k]]) + 8192, 14),
-                -4194304, 4194304);
-    for (int i = 0; i < models; i++)
-        learn(model[i], bit);
-    return bit;
-}
-
 // ---- Numbers and lists -------------------------------------------------------------------------
 
 static int64_t number(struct state *s, int context) {
-    if (by(s, &s->zero[context]) == 1)
+    if (plain_by(s->in, &s->zero[context]) == 1)
         return 0;
-    int negative = by(s, &s->sign), l = 0;
-    while (l < 20 && by(s, &s->length[l]) == 1)
+    int negative = plain_by(s->in, &s->sign), l = 0;
+    while (l < 20 && plain_by(s->in, &s->length[l]) == 1)
         l++;
     int64_t v = 1;
     if (l >= 1)
-        v = 2 + by(s, &s->top[l]);
+        v = 2 + plain_by(s->in, &s->top[l]);
     if (l >= 2)
-        v = v * (1 << (l - 1)) + plain(s, l - 1);
+        v = v * (1 << (l - 1)) + plain_bits(s->in, l - 1);
     return negative == 1 ? -v : v;
 }
 
@@ -157,13 +57,13 @@ static float f16(uint32_t bits) {
 
 // row_is_empty (n) or NULL.
 static void list(struct state *s, float *value, uint64_t n, bool chain, const bool *row_is_empty) {
-    if (plain(s, 1) == 0) {
-        bool half = plain(s, 1) == 1;
+    if (plain_bits(s->in, 1) == 0) {
+        bool half = plain_bits(s->in, 1) == 1;
         for (uint64_t i = 0; i < n; i++)
-            value[i] = half ? f16(plain(s, 16)) : f32(plain(s, 32));
+            value[i] = half ? f16(plain_bits(s->in, 16)) : f32(plain_bits(s->in, 32));
         return;
     }
-    double step = (double)f32(plain(s, 32));
+    double step = (double)f32(plain_bits(s->in, 32));
     int64_t before = -1;
     for (uint64_t i = 0; i < n; i++) {
         int64_t v = number(s, row_is_empty != NULL && row_is_empty[i]);
@@ -197,7 +97,7 @@ static void densities(struct state *s, int64_t total) {
         int64_t f = s->f_of[k], near, wide = 0;
         if (s->width == 0) {
             s->a_of[k] = density(s, s->n[k], 1, s->fed ? 32 : 16, total, f);
-            s->b_of[k] = within(f + 4, 0, 1048576);
+            s->b_of[k] = plain_within(f + 4, 0, 1048576);
             continue;
         }
         int64_t x = k % (int64_t)s->width, y = k / (int64_t)s->width;
@@ -268,17 +168,21 @@ static int least(int64_t a, int b) {
 static int presence(struct state *s, const struct entry *e) {
     int64_t a = s->a_of[e->k], b = s->b_of[e->k];
     int64_t need = e->to_come * 65536 / ((int64_t)s->cols - e->k);
-    int64_t u = within(shift(need * a, 6), 0, 60000), v = within(shift(need * b, 6), 0, 60000);
+    int64_t u = plain_within(plain_shift(need * a, 6), 0, 60000),
+            v = plain_within(plain_shift(need * b, 6), 0, 60000);
     int g = bucket_g(e->gap), d = bucket_d(need), q = bucket_q(a);
-    struct model *model[5] = {&s->a[bucket_q(b)][d], &s->b[q][e->shape], &s->c[g][e->L],
-                              &s->e[q][e->L][least(e->crowd, 3)],
-                              &s->f[least(g, 7)][e->shape][least(s->n[e->k], 3)]};
-    struct weights *set[3] = {&s->set_gap[g], &s->set_place[q][d], &s->set_shape[e->shape]};
-    const int64_t logit[2] = {s->stretch[u], s->stretch[v]};
+    const struct plain_mixture m = {5,
+                                    2,
+                                    3,
+                                    {&s->a[bucket_q(b)][d], &s->b[q][e->shape], &s->c[g][e->L],
+                                     &s->e[q][e->L][least(e->crowd, 3)],
+                                     &s->f[least(g, 7)][e->shape][least(s->n[e->k], 3)]},
+                                    {s->in->stretch[u], s->in->stretch[v]},
+                                    {&s->set_gap[g], &s->set_place[q][d], &s->set_shape[e->shape]}};
     for (int i = 0; i < 5; i++)
-        if (model[i]->n == 0)
-            model[i]->q = (u > 4 ? u : 4) * 4096;
-    return mixed(s, model, 5, logit, 2, set, 3);
+        if (m.model[i]->n == 0)
+            m.model[i]->q = (u > 4 ? u : 4) * 4096;
+    return plain_mixed(s->in, &m);
 }
 
 static int sign_class(int64_t level) {
@@ -294,12 +198,16 @@ static int negative(struct state *s, const struct entry *e) {
         return s->highest == 0;
     int64_t diagonal = e->at[UP_LEFT] != 0 ? e->at[UP_LEFT] : e->at[UP_RIGHT];
     int64_t far = e->at[UP2] != 0 ? e->at[UP2] : e->at[LEFT2];
-    struct model *model[3] = {
-        &s->sign_near[sign_class(e->at[LEFT])][sign_class(e->at[UP])][sign_class(diagonal)],
-        &s->sign_sum[2 + direction(e->at[LEFT]) + direction(e->at[UP])],
-        &s->sign_far[sign_class(e->last)][sign_class(far)]};
-    struct weights *set[2] = {&s->set_width[s->width > 0], &s->set_crowd[e->crowd]};
-    return mixed(s, model, 3, NULL, 0, set, 2);
+    const struct plain_mixture m = {
+        3,
+        0,
+        2,
+        {&s->sign_near[sign_class(e->at[LEFT])][sign_class(e->at[UP])][sign_class(diagonal)],
+         &s->sign_sum[2 + direction(e->at[LEFT]) + direction(e->at[UP])],
+         &s->sign_far[sign_class(e->last)][sign_class(far)]},
+        {0},
+        {&s->set_width[s->width > 0], &s->set_crowd[e->crowd]}};
+    return plain_mixed(s->in, &m);
 }
 
 static int64_t magnitude(int64_t x) {
@@ -312,26 +220,30 @@ static int64_t size(struct state *s, const struct entry *e, int sign) {
     for (int k = LEFT; k <= UP_RIGHT; k++)
         near = magnitude(e->at[k]) > near ? magnitude(e->at[k]) : near;
     for (; i <= most - 1 && i <= 24; i++) {
-        struct model *model[4] = {&s->size_row[i][sign][least(e->L, 7)],
-                                  &s->size_density[i][bucket_q(s->a_of[e->k])],
-                                  &s->size_near[i][least(near, 63)], &s->size_mean[i][mean]};
-        struct weights *set[2] = {&s->set_step[least(i, 3)],
-                                  &s->set_last[least(magnitude(e->last), 63)]};
-        if (mixed(s, model, 4, NULL, 0, set, 2) == 0)
+        const struct plain_mixture m = {
+            4,
+            0,
+            2,
+            {&s->size_row[i][sign][least(e->L, 7)], &s->size_density[i][bucket_q(s->a_of[e->k])],
+             &s->size_near[i][least(near, 63)], &s->size_mean[i][mean]},
+            {0},
+            {&s->set_step[least(i, 3)], &s->set_last[least(magnitude(e->last), 63)]}};
+        if (plain_mixed(s->in, &m) == 0)
             return i;
     }
-    return i == 25 && most > 25 ? within(25 + magnitude(number(s, 0)), 1, most) : most;
+    return i == 25 && most > 25 ? plain_within(25 + magnitude(number(s, 0)), 1, most) : most;
 }
 
 // ---- Rows --------------------------------------------------------------------------------------
 
 static int64_t row_count(struct state *s, int *l_before) {
     int l = 0;
-    while ((1ll << (l + 1)) - 1 <= (int64_t)s->cols && by(s, &s->count[*l_before][l]) == 1)
+    while ((1ll << (l + 1)) - 1 <= (int64_t)s->cols &&
+           plain_by(s->in, &s->count[*l_before][l]) == 1)
         l++;
     int64_t plus = 1;
     for (int i = l - 1; i >= 0; i--)
-        plus = 2 * plus + by(s, &s->low_bit[l][least(l - 1 - i, 7)]);
+        plus = 2 * plus + plain_by(s->in, &s->low_bit[l][least(l - 1 - i, 7)]);
     *l_before = l;
     return plus - 1;
 }
@@ -377,24 +289,10 @@ static bool rows(struct state *s, int64_t nonzeros, uint64_t *counts) {
 
 // ---- The matrix --------------------------------------------------------------------------------
 
-static void start_models(void *at, size_t bytes) {
-    for (size_t i = 0; i < bytes / sizeof(struct model); i++)
-        ((struct model *)at)[i] = (struct model){134217728, 0};
-}
-
-static void start_weights(void *at, size_t bytes, int64_t w) {
-    for (size_t i = 0; i < bytes / sizeof(int64_t); i++)
-        ((int64_t *)at)[i] = w;
-}
-
-#define MODELS(FIELD) start_models(&s->FIELD, sizeof s->FIELD)
-#define WEIGHTS(FIELD, W) start_weights(&s->FIELD, sizeof s->FIELD, W)
+#define MODELS(FIELD) plain_start_models(&s->FIELD, sizeof s->FIELD)
+#define WEIGHTS(FIELD, W) plain_start_weights(&s->FIELD, sizeof s->FIELD, W)
 
 static void start(struct state *s) {
-    tables(s);
-    s->high = 4294967295u;
-    for (int i = 0; i < 4; i++)
-        s->code = s->code * 256 + next(s);
     MODELS(zero), MODELS(sign), MODELS(length), MODELS(top), MODELS(count), MODELS(low_bit);
     MODELS(a), MODELS(b), MODELS(c), MODELS(e), MODELS(f);
     MODELS(sign_near), MODELS(sign_sum), MODELS(sign_far);
@@ -455,16 +353,16 @@ static int decode(struct state *s, struct plain_packed *p) {
     for (uint64_t r = 0; p->bias != NULL && r < s->rows; r++)
         if (!isfinite(p->bias[r]))
             return 59;
-    return s->read < s->len || (s->len > 0 && s->at[s->len - 1] == 0) ? 75 : 0;
+    return 0;
 }
 
-int plain_unpack(const uint8_t *at, size_t len, struct plain_packed *p,
-                 const struct plain_packed *before) {
+int plain_unpack_next(struct plain_stream *in, struct plain_packed *p,
+                      const struct plain_packed *before) {
     struct state *s = calloc(1, sizeof *s);
     int64_t *columns = calloc(5 * p->cols, sizeof *columns);
     int rule = -1;
     if (s != NULL && columns != NULL) {
-        *s = (struct state){.at = at, .len = len, .rows = p->rows, .cols = p->cols};
+        *s = (struct state){.in = in, .rows = p->rows, .cols = p->cols};
         s->width = p->width;
         s->level = calloc(p->rows * p->cols, sizeof *s->level);
         s->n = columns;
@@ -479,5 +377,14 @@ int plain_unpack(const uint8_t *at, size_t len, struct plain_packed *p,
     }
     free(columns);
     free(s);
+    return rule;
+}
+
+int plain_unpack(const uint8_t *at, size_t len, struct plain_packed *p,
+                 const struct plain_packed *before) {
+    struct plain_stream *in = plain_stream_open(at, len);
+    int rule = in != NULL ? plain_unpack_next(in, p, before) : -1;
+    rule = rule == 0 ? plain_stream_end(in) : rule;
+    free(in);
     return rule;
 }

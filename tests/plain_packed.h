@@ -3,9 +3,7 @@
 #ifndef PLAIN_PACKED_H
 #define PLAIN_PACKED_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/plain_stream.h"
 
 // Sizes are given, arrays of these sizes filled.
 struct plain_packed {
@@ -19,5 +17,9 @@ struct plain_packed {
 // 0, or the number of the rule that is broken. before: the packed matrix before this one, or NULL.
 int plain_unpack(const uint8_t *at, size_t len, struct plain_packed *p,
                  const struct plain_packed *before);
+
+// The same within a stream, whose end is not looked at.
+int plain_unpack_next(struct plain_stream *in, struct plain_packed *p,
+                      const struct plain_packed *before);
 
 #endif

@@ -2,6 +2,7 @@
 // FORMAT.md, section by section. A broken rule jumps out with its number.
 #include "tests/plain_reader.h"
 
+#include "tests/plain_coded.h"
 #include "tests/plain_packed.h"
 
 #include <math.h>
@@ -130,7 +131,7 @@ static uint32_t crc32_of(const uint8_t *at, size_t n) {
     return ~crc;
 }
 
-static void read_directory(struct in *in, const uint8_t *bytes, size_t len, struct in section[5]) {
+static void read_directory(struct in *in, const uint8_t *bytes, size_t len, struct in section[6]) {
     static const uint8_t magic[8] = {0x89, 0x54, 0x4e, 0x4d, 0x0d, 0x0a, 0x1a, 0x0a};
     need(in, len >= 16 && memcmp(bytes, magic, 8) == 0, 1);
     need(in, fixed(bytes + 8, 2) == 1, 2);
@@ -144,14 +145,21 @@ static void read_directory(struct in *in, const uint8_t *bytes, size_t len, stru
     need(in, fixed(bytes + 12, 4) == crc32_of(bytes, len), 5);
     for (size_t i = 0; i < n; i++) {
         const uint8_t *entry = bytes + 16 + 8 * i;
-        need(in, fixed(entry, 2) >= 1 && fixed(entry, 2) <= 4, 6);
+        need(in, fixed(entry, 2) >= 1 && fixed(entry, 2) <= 5, 6);
         need(in, fixed(entry, 2) > kind, 7);
         need(in, fixed(entry + 2, 2) == 0, 8);
         kind = (size_t)fixed(entry, 2);
         section[kind] = (struct in){bytes + at, (size_t)fixed(entry + 4, 4), in->out};
         at += section[kind].left;
     }
-    need(in, section[1].at != NULL && section[2].at != NULL && section[4].at != NULL, 9);
+    if (section[5].at == NULL) {
+        need(in, section[1].at != NULL && section[2].at != NULL && section[4].at != NULL, 9);
+        return;
+    }
+    need(in, section[1].at == NULL && section[2].at == NULL && section[3].at == NULL, 76);
+    need(in, section[4].at == NULL || section[4].left > 0, 76);
+    if (section[4].at == NULL)
+        section[4] = (struct in){section[5].at, 0, in->out};
 }
 
 // ---- 4. META -----------------------------------------------------------------------------------
@@ -566,8 +574,9 @@ static void sparse(struct in *in, const uint8_t *file, struct plain_node *node) 
 }
 
 // Everything that the two matrices need stands in the nodes, so that an error frees it.
-static void packed_node(struct in *in, struct plain_node *node, struct plain_node *before) {
-    uint64_t len = number(in);
+static void packed_node(struct in *in, struct plain_stream *coded, struct plain_node *node,
+                        struct plain_node *before) {
+    uint64_t len = coded == NULL ? number(in) : 0;
     need(in, len <= in->left, 73);
     const uint8_t *at = take(in, len);
     uint64_t n = node->rows * node->cols;
@@ -582,7 +591,8 @@ static void packed_node(struct in *in, struct plain_node *node, struct plain_nod
         node->code,     codebook,          node->has_bias != 0 ? node->packed_bias : NULL};
     struct plain_packed b = {.rows = before != NULL ? before->rows : 0,
                              .counts = before != NULL ? before->counts : NULL};
-    int rule = plain_unpack(at, (size_t)len, &p, before != NULL ? &b : NULL);
+    int rule = coded != NULL ? plain_unpack_next(coded, &p, before != NULL ? &b : NULL)
+                             : plain_unpack(at, (size_t)len, &p, before != NULL ? &b : NULL);
     need(in, rule == 0, rule);
     for (uint64_t i = 0; i < n; i++)
         if (node->code[i] >= 0)
@@ -597,10 +607,10 @@ static void packed_node(struct in *in, struct plain_node *node, struct plain_nod
 }
 
 // before: the packed matrix that came last; it becomes this one where it is packed.
-static void read_arrays(struct in *in, const uint8_t *file, struct plain_node *node,
-                        struct plain_node **before) {
+static void read_arrays(struct in *in, struct plain_stream *coded, const uint8_t *file,
+                        struct plain_node *node, struct plain_node **before) {
     if (node->encoding == 3) {
-        packed_node(in, node, *before);
+        packed_node(in, coded, node, *before);
         *before = node;
         return;
     }
@@ -618,13 +628,14 @@ static void read_arrays(struct in *in, const uint8_t *file, struct plain_node *n
     }
 }
 
-static void read_data(struct in *in, const uint8_t *file, struct plain *p) {
+static void read_data(struct in *in, struct plain_stream *coded, const uint8_t *file,
+                      struct plain *p) {
     struct plain_node *before = NULL;
     for (size_t i = 0; i < p->n_nodes; i++) {
         if (p->node[i].has_matrix != 0)
-            read_arrays(in, file, &p->node[i], &before);
+            read_arrays(in, coded, file, &p->node[i], &before);
         if (p->node[i].memory != NULL)
-            read_arrays(in, file, p->node[i].memory, &before);
+            read_arrays(in, coded, file, p->node[i].memory, &before);
     }
     need(in, in->left == 0, 57);
 }
@@ -672,11 +683,34 @@ static void read_self_test(struct in *in, struct plain *p) {
 
 // ---- All of it ---------------------------------------------------------------------------------
 
-static void read_all(struct in *in, const uint8_t *bytes, size_t len, struct plain *p) {
-    struct in section[5] = {{NULL, 0, NULL}};
+// What only reading needs; on the way out it is freed.
+struct aside {
+    struct plain_stream *stream;
+    struct plain_sections *sections;
+};
+
+static void read_coded(struct in *in, struct in section[6], struct aside *aside) {
+    aside->stream = plain_stream_open(section[5].at, section[5].left);
+    aside->sections = calloc(1, sizeof *aside->sections);
+    need(in, aside->stream != NULL && aside->sections != NULL, -1);
+    int rule = plain_decode_sections(aside->stream, aside->sections);
+    need(in, rule == 0, rule);
+    const uint8_t *at = aside->sections->text;
+    for (int i = 0; i < 3; at += aside->sections->len[i++])
+        if (aside->sections->len[i] > 0 || i < 2)
+            section[1 + i] = (struct in){at, (size_t)aside->sections->len[i], in->out};
+}
+
+static void read_all(struct in *in, const uint8_t *bytes, size_t len, struct plain *p,
+                     struct aside *aside) {
+    struct in section[6] = {{NULL, 0, NULL}};
     read_directory(in, bytes, len, section);
+    if (section[5].at != NULL)
+        read_coded(in, section, aside);
     read_graph(&section[2], p);
-    read_data(&section[4], bytes, p);
+    read_data(&section[4], aside->stream, bytes, p);
+    if (aside->stream != NULL)
+        need(in, plain_stream_end(aside->stream) == 0, 75);
     read_meta(&section[1], p);
     if (section[3].at != NULL)
         read_self_test(&section[3], p);
@@ -684,13 +718,19 @@ static void read_all(struct in *in, const uint8_t *bytes, size_t len, struct pla
 
 struct plain *plain_read(const uint8_t *bytes, size_t len, int *rule) {
     struct plain *volatile p = calloc(1, sizeof *p);
+    struct aside *volatile aside = calloc(1, sizeof *aside);
     jmp_buf out;
     struct in in = {bytes, len, &out};
-    *rule = p == NULL ? -1 : setjmp(out);
-    if (*rule == 0) {
-        read_all(&in, bytes, len, p);
-        return p;
+    *rule = p == NULL || aside == NULL ? -1 : setjmp(out);
+    if (*rule == 0)
+        read_all(&in, bytes, len, p, aside);
+    if (aside != NULL) {
+        free(aside->stream);
+        free(aside->sections);
     }
+    free(aside);
+    if (*rule == 0)
+        return p;
     plain_free(p);
     return NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // The committed samples, good and bad, and FORMAT.md itself.
+#include "core/coded.h"
 #include "core/model.h"
 #include "tests/bad.h"
 #include "tests/plain_reader.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LAST_RULE = 75 };
+enum { LAST_RULE = 77 };
 
 // All of a file, with a 0 behind it.
 static char *slurp(const char *path, size_t *len) {
@@ -79,7 +80,7 @@ START_TEST(each_rule_of_the_document_has_its_bad_file) {
             i++;
         ck_assert_msg(i < n_bad_files, "rule %d has no file", rule);
     }
-    ck_assert(strstr(at, "\n76. ") == NULL);
+    ck_assert(strstr(at, "\n78. ") == NULL);
     free(text);
 }
 END_TEST
@@ -115,6 +116,20 @@ START_TEST(the_listing_in_the_document_is_the_file) {
 }
 END_TEST
 
+START_TEST(the_primer_in_the_document_is_the_primer) {
+    size_t len, n = 0;
+    char *text = slurp("core/FORMAT.md", &len), *at = strstr(text, "\n**The primer.**");
+    ck_assert(at != NULL);
+    for (at = strstr(at, "\n    "); at != NULL && strncmp(at, "\n    ", 5) == 0;)
+        for (at++; *at != '\n' && *at != 0;) {
+            ck_assert_uint_lt(n, TNM_PRIMER_BYTES);
+            ck_assert_uint_eq(strtoul(at, &at, 16), tnm_primer[n++]);
+        }
+    ck_assert_uint_eq(n, TNM_PRIMER_BYTES);
+    free(text);
+}
+END_TEST
+
 Suite *bad_suite(void) {
     Suite *suite = suite_create("bad");
     TCase *tcase = tcase_create("samples");
@@ -123,6 +138,7 @@ Suite *bad_suite(void) {
     tcase_add_loop_test(tcase, a_bad_file_is_refused_by_both_readers, 0, (int)n_bad_files);
     tcase_add_test(tcase, each_rule_of_the_document_has_its_bad_file);
     tcase_add_test(tcase, the_listing_in_the_document_is_the_file);
+    tcase_add_test(tcase, the_primer_in_the_document_is_the_primer);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -52,6 +52,8 @@ START_TEST(both_readers_agree_on_files_that_are_almost_right) {
     size_t len;
     int opened = 0, rounds = emulated() ? 300 : 3000;
     sample_make(&sample, (enum sample_kind)_i);
+    if (sample.graph.coded) // takes the second reader longer
+        rounds /= 6;
     uint8_t *bytes = sample_encode(&sample, &len);
     random_start(&r, (uint64_t)_i);
     for (int i = 0; i < rounds; i++) {
@@ -62,7 +64,8 @@ START_TEST(both_readers_agree_on_files_that_are_almost_right) {
         opened += agree(copy, n);
         free(copy);
     }
-    ck_assert_int_gt(opened, rounds / 100); // else nothing but the refusals was tested
+    // else nothing but the refusals was tested; of a coded file most damage is too much
+    ck_assert_int_ge(opened, sample.graph.coded ? rounds / 500 : rounds / 100 + 1);
     ck_assert_int_lt(opened, rounds);
     free(bytes);
     sample_free(&sample);

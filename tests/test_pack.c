@@ -76,6 +76,24 @@ START_TEST(unpacking_gives_the_very_file_that_was_packed) {
 }
 END_TEST
 
+START_TEST(coded_sections_come_back_as_well) {
+    static const char *const name[] = {"conv", "shared", "every"};
+    RUN(0, "pack %s/%s.tnm -o %s/p.tnm", folder, name[_i], folder);
+    RUN(0, "pack --sections coded %s/%s.tnm -o %s/c.tnm", folder, name[_i], folder);
+    RUN(0, "verify %s/c.tnm", folder);
+    RUN(0, "info %s/c.tnm", folder);
+    RUN(0, "unpack %s/c.tnm -o %s/u.tnm", folder, folder);
+    struct tnm_model *plain = open_model("p.tnm"), *coded = open_model("c.tnm");
+    ck_assert(coded->graph.coded && !plain->graph.coded);
+    ck_assert_uint_lt(coded->len, plain->len);
+    tnm_model_close(plain);
+    tnm_model_close(coded);
+    char original[256];
+    snprintf(original, sizeof original, "%s/%s.tnm", folder, name[_i]);
+    check_same_file(original, scratch_path(folder, "u.tnm"));
+}
+END_TEST
+
 START_TEST(packing_twice_changes_nothing) {
     RUN(0, "unpack %s/packed.tnm -o %s/u.tnm", folder, folder);
     RUN(0, "pack %s/u.tnm -o %s/a.tnm", folder, folder);
@@ -123,6 +141,9 @@ START_TEST(info_and_pack_tell_the_encoding_and_what_it_takes) {
     snprintf(words, sizeof words, " bytes from %zu: header 48, meta ", before->len);
     ck_assert_ptr_nonnull(strstr(run.out, words));
     tool_free(&run);
+    run = tool_run("pack --sections coded %s -o %s/p.tnm", published, folder);
+    ck_assert_ptr_nonnull(strstr(run.out, ": header 24, meta with graph and self-test "));
+    tool_free(&run);
 }
 END_TEST
 
@@ -143,6 +164,7 @@ START_TEST(small_leaves_out_what_the_network_does_not_need) {
     ck_assert_str_eq(model->graph.node[1].name, "fc1");
     ck_assert_uint_gt(model->meta.test.correct, 0);
     ck_assert_uint_eq(model->meta.test.correct, before->meta.test.correct);
+    ck_assert(model->graph.coded);
     tnm_model_close(model);
 }
 END_TEST
@@ -184,6 +206,7 @@ Suite *pack_suite(void) {
     tcase_add_unchecked_fixture(t, make_folder, remove_folder);
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, unpacking_gives_the_very_file_that_was_packed, 0, 3);
+    tcase_add_loop_test(t, coded_sections_come_back_as_well, 0, 3);
     tcase_add_test(t, packing_twice_changes_nothing);
     tcase_add_test(t, the_published_model_packs_and_comes_back);
     tcase_add_test(t, info_and_pack_tell_the_encoding_and_what_it_takes);
