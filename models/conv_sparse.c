@@ -93,6 +93,10 @@ static struct desk clear_desk(const struct op_call *call, const struct frame *f)
 
 static void copy_rows(float *to, size_t to_pitch, const float *from, size_t from_pitch,
                       size_t height, size_t width) {
+    if (to_pitch == width && from_pitch == width) {
+        memcpy(to, from, height * width * sizeof *to);
+        return;
+    }
     for (size_t y = 0; y < height; y++)
         memcpy(to + y * to_pitch, from + y * from_pitch, width * sizeof *to);
 }

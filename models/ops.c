@@ -63,18 +63,8 @@ static size_t linear_floats(const struct tnm_graph *g, const struct tnm_node *no
 
 static bool linear_shape(const struct tnm_graph *g, const struct tnm_node *node, uint32_t matrix,
                          size_t n, struct sparse_shape *shape) {
-    (void)matrix;
-    if (linear_floats(g, node, n) > UINT32_MAX)
-        return false;
-    uint32_t step = (uint32_t)sparse_lanes(n);
-    *shape = (struct sparse_shape){.inputs = node->w[0].cols,
-                                   .groups = 1,
-                                   .taps = 1,
-                                   .tap_width = 1,
-                                   .in_step = step,
-                                   .out_step = step,
-                                   .most = 0.25f};
-    return true;
+    (void)g;
+    return sparse_batch_shape(node->w[matrix].rows, node->w[matrix].cols, n, shape);
 }
 
 static void sparse_forward(const struct op_call *call, struct sparse *s) {

@@ -33,6 +33,10 @@ struct sparse_shape {
     float most;                // share of its weights at which a layer is taken as sparse
 };
 
+// That of a matrix whose vectors are over a batch of n, side by side. False where there are more
+// places than 32 bits can name.
+bool sparse_batch_shape(uint32_t rows, uint32_t cols, size_t n, struct sparse_shape *shape);
+
 // The surviving weights in the order of their rows, or of the inputs they read.
 struct sparse_list {
     uint32_t *start; // (rows or inputs + 1)
