@@ -96,6 +96,7 @@ static bool set(const struct cli_option *o, void *settings, const char *text) {
     case CLI_LIST:
         return parse_list(at, text);
     case CLI_TEXT:
+    case CLI_CHOSEN:
     case CLI_PATH:
         *(const char **)at = text;
         return text[0] != 0;
@@ -124,6 +125,7 @@ static void set_nothing(const struct cli_option *o, void *settings) {
         *(struct cli_list *)at = (struct cli_list){0};
         break;
     case CLI_TEXT:
+    case CLI_CHOSEN:
     case CLI_PATH:
         *(const char **)at = NULL;
         break;
@@ -132,14 +134,19 @@ static void set_nothing(const struct cli_option *o, void *settings) {
 
 // ---- Help and errors ---------------------------------------------------------------------------
 
+// --name alone means something.
+static bool has_own_value(const struct cli_option *o) {
+    return o->type == CLI_DEGREE || o->type == CLI_CHOSEN;
+}
+
 static void print_option(const struct cli_option *o) {
     char left[64];
     int n = snprintf(left, sizeof left, "%s%c%s--%s%s%s%s", o->letter ? "-" : " ",
                      o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name,
-                     o->type == CLI_DEGREE ? "[="
-                     : o->value            ? " "
-                                           : "",
-                     o->value ? o->value : "", o->type == CLI_DEGREE ? "]" : "");
+                     has_own_value(o) ? "[="
+                     : o->value       ? " "
+                                      : "",
+                     o->value ? o->value : "", has_own_value(o) ? "]" : "");
     if (n > 26)
         printf("  %s\n  %-26s  %s", left, "", o->help);
     else
@@ -245,7 +252,10 @@ static int read_option(struct reading *r, const char *arg) {
     r->given[place] = true;
     if (o->type == CLI_FLAG && equals != NULL)
         return cli_wrong(r->command, "--%s takes no value", o->name);
-    const char *value = equals != NULL ? equals + 1 : o->type == CLI_DEGREE ? "1" : NULL;
+    const char *value = equals != NULL          ? equals + 1
+                        : o->type == CLI_DEGREE ? "1"
+                        : o->type == CLI_CHOSEN ? "auto"
+                                                : NULL;
     if (o->type != CLI_FLAG && value == NULL) {
         if (r->next == r->argc)
             return cli_wrong(r->command, "%s needs a value: %s", arg, o->value);
@@ -339,6 +349,8 @@ static void tell_one(const struct cli_option *o, const void *settings, char *tex
         append(text, size, " --%s %.10g", o->name, *(const double *)at);
     if (o->type == CLI_DEGREE && !isnan(*(const double *)at))
         append(text, size, " --%s=%.10g", o->name, *(const double *)at);
+    if (o->type == CLI_CHOSEN && *(const char *const *)at != NULL)
+        append(text, size, " --%s=%s", o->name, *(const char *const *)at);
     if (o->type == CLI_TEXT && *(const char *const *)at != NULL)
         append(text, size, " --%s %s", o->name, *(const char *const *)at);
     if (o->type == CLI_CHOICE)

@@ -46,6 +46,7 @@ enum cli_type {
     CLI_REAL,   // double within low..high; not given and no default: NaN
     CLI_DEGREE, // the same, but --name alone is 1, and a number must follow after '='
     CLI_TEXT,   // const char *; not given and no default: NULL
+    CLI_CHOSEN, // the same, but --name alone is "auto", and a text must follow after '='
     CLI_PATH,   // the same, naming a file of this run: cli_tell leaves it out
     CLI_CHOICE, // uint32_t: the place of the word among those of value, "linear|density|random"
     CLI_LIST,   // struct cli_list: may be given more than once

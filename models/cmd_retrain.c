@@ -128,6 +128,8 @@ int cmd_retrain(int argc, char **argv) {
     struct tnm_error err;
     uint64_t left;
     int code = cli_parse(&command, argc, argv, &s, &files);
+    if (code == CLI_GO)
+        code = learn_check(&s.learn, &command);
     if (code != CLI_GO)
         return code;
     struct step step = learn_step(&s.learn, "retrain");

@@ -210,6 +210,8 @@ int cmd_share(int argc, char **argv) {
         code = cli_wrong(&command, "--finetune wants --data");
     if (code == CLI_GO && s.regroup && !s.finetune)
         code = cli_wrong(&command, "--regroup wants --finetune");
+    if (code == CLI_GO)
+        code = learn_check(&s.learn, &command);
     if (code != CLI_GO)
         return code;
     s.learn.epochs = s.learn.epochs != UINT32_MAX ? s.learn.epochs : 3;

@@ -201,6 +201,8 @@ int cmd_squeeze(int argc, char **argv) {
     int code = cli_parse(&command, argc, argv, &s, NULL);
     if (code == CLI_GO && (s.learn.arch == NULL) == (s.from == NULL))
         code = cli_wrong(&command, "give one of --arch, --from");
+    if (code == CLI_GO)
+        code = learn_check(&s.learn, &command);
     if (code != CLI_GO)
         return code;
     struct step step = learn_step(&s.learn, "squeeze");

@@ -79,6 +79,8 @@ int cmd_train(int argc, char **argv) {
     struct dataset data = {0};
     struct tnm_error err;
     int code = cli_parse(&command, argc, argv, &s, NULL);
+    if (code == CLI_GO)
+        code = learn_check(&s, &command);
     struct tnm_recipe size = {0};
     if (code != CLI_GO || (code = read_size(s.size, &size)) != CLI_GO)
         return code;

@@ -29,6 +29,7 @@ void learn_defaults(struct learn_settings *s) {
                                  .seed = o.seed,
                                  .temperature = NAN,
                                  .teacher_weight = NAN,
+                                 .hint_weight = NAN,
                                  .pen = NAN,
                                  .reach = NAN,
                                  .weak = UINT32_MAX,
@@ -42,6 +43,14 @@ struct step learn_step(const struct learn_settings *s, const char *verb) {
                          .log = s->log,
                          .json = s->json,
                          .threads = s->threads};
+}
+
+int learn_check(const struct learn_settings *s, const struct cli_command *command) {
+    if (s->hints != NULL && s->teacher == NULL)
+        return cli_wrong(command, "--hints wants --teacher");
+    if (!isnan(s->hint_weight) && s->hints == NULL)
+        return cli_wrong(command, "--hint-weight wants --hints");
+    return CLI_GO;
 }
 
 static struct train_options options_of(const struct learn_settings *s) {
@@ -69,14 +78,19 @@ static struct train_options options_of(const struct learn_settings *s) {
 static bool tell(void *arg, const struct train_report *r) {
     json_t *epochs = arg;
     char train[16], validation[16];
-    cli_say("epoch %u of %u: loss %.4f, train %s, validation %s, rate %.2g, %.2f s", r->epoch,
-            r->epochs, r->loss, step_percent(r->train, train),
+    char hints[32] = "";
+    if (!isnan(r->unexplained))
+        snprintf(hints, sizeof hints, "hints %.4f, ", r->unexplained);
+    cli_say("epoch %u of %u: loss %.4f, %strain %s, validation %s, rate %.2g, %.2f s", r->epoch,
+            r->epochs, r->loss, hints, step_percent(r->train, train),
             step_percent(r->validation, validation), (double)r->rate, r->seconds);
-    json_array_append_new(epochs, json_pack("{s:I, s:f, s:o, s:o, s:f, s:f}", "epoch",
-                                            (json_int_t)r->epoch, "loss", r->loss, "train",
-                                            cli_number(measure_accuracy(r->train)), "validation",
-                                            cli_number(measure_accuracy(r->validation)), "rate",
-                                            (double)r->rate, "seconds", r->seconds));
+    json_t *epoch = json_pack("{s:I, s:f, s:o, s:o, s:f, s:f}", "epoch", (json_int_t)r->epoch,
+                              "loss", r->loss, "train", cli_number(measure_accuracy(r->train)),
+                              "validation", cli_number(measure_accuracy(r->validation)), "rate",
+                              (double)r->rate, "seconds", r->seconds);
+    if (!isnan(r->unexplained))
+        json_object_set_new(epoch, "hints", json_real(r->unexplained));
+    json_array_append_new(epochs, epoch);
     return true;
 }
 
@@ -130,6 +144,23 @@ static bool open_teachers(struct learn *learn, const struct learn_settings *s,
                            (s->remember == NULL || keep(learn, s->remember, data, err)));
 }
 
+static bool open_hints(struct learn *learn, const struct learn_settings *s, const struct net *net,
+                       const struct dataset *data, struct tnm_error *err) {
+    struct hints *h = &learn->hints;
+    if (!hints_open(h, s->teacher, s->hints, net, data, err))
+        return false;
+    if (!isnan(s->hint_weight))
+        h->weight = (float)s->hint_weight;
+    learn->options.hints = h;
+    char list[256] = "";
+    for (uint32_t i = 0; i < h->n; i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, " %s", h->hint[i].name);
+    }
+    cli_say("hints:%s, weight %g", list, (double)h->weight);
+    return true;
+}
+
 bool learn_open(struct learn *learn, const struct learn_settings *s, const struct net *net,
                 const struct dataset *data, struct tnm_error *err) {
     *learn = (struct learn){.options = options_of(s)};
@@ -156,7 +187,8 @@ bool learn_open(struct learn *learn, const struct learn_settings *s, const struc
             data->set[DATA_TRAIN].n, data->set[DATA_VALIDATION].n, data->set[DATA_TEST].n,
             (unsigned long long)net_nonzeros(net), (unsigned long long)net_weights(net),
             learn->options.threads, learn->options.threads == 1 ? "" : "s", gemm_name());
-    return s->teacher == NULL || open_teachers(learn, s, net, data, err);
+    return (s->teacher == NULL || open_teachers(learn, s, net, data, err)) &&
+           (s->hints == NULL || open_hints(learn, s, net, data, err));
 }
 
 uint32_t learn_checksum(const struct dataset *data) {
@@ -189,6 +221,7 @@ bool learn_epochs(struct learn *learn, struct net *net, const struct dataset *da
 void learn_close(struct learn *learn, bool over) {
     checkpoint_close(&learn->checkpoint, over);
     distill_close(&learn->distill);
+    hints_close(&learn->hints);
     json_decref(learn->epochs);
     *learn = (struct learn){0};
 }

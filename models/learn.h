@@ -23,7 +23,8 @@ struct learn_settings {
     const char *labels; // of the classes, comma between
     bool mirror;
     const char *teacher, *remember;
-    double temperature, teacher_weight, pen, reach;
+    const char *hints;
+    double temperature, teacher_weight, hint_weight, pen, reach;
     uint32_t weak, strong;
 };
 
@@ -37,6 +38,10 @@ struct learn_settings {
      "at which teacher and network are compared [2]"},                                             \
     {"teacher-weight", 0, CLI_REAL, LEARN_AT(teacher_weight), "F", NULL, 0, 1,                     \
      "the teacher's share of the loss; the label has the rest [0.9]"},                             \
+    {"hints", 0, CLI_CHOSEN, LEARN_AT(hints), "S=T[,S2=T2...]", NULL, 0, 0,                        \
+     "layers S learn from what layers T of the first teacher hold; alone: evenly paired"},         \
+    {"hint-weight", 0, CLI_REAL, LEARN_AT(hint_weight), "X", NULL, 0, 1000,                        \
+     "what the hints' loss is multiplied by [1]"},                                                 \
     {"remember", 0, CLI_PATH, LEARN_AT(remember), "FILE", NULL, 0, 0,                              \
      "keep what teachers say of the pool's copies for the next run"},                              \
     {"weak", 0, CLI_COUNT, LEARN_AT(weak), "N", NULL, 0, 500,                                      \
@@ -106,6 +111,9 @@ struct step learn_step(const struct learn_settings *s, const char *verb);
 bool learn_data(const struct learn_settings *s, const struct tnm_recipe *size, struct dataset *data,
                 struct tnm_error *err) TNM_MUST_CHECK;
 
+// What --teacher and --hints want of each other: CLI_GO, or CLI_WRONG after a line on stderr.
+int learn_check(const struct learn_settings *s, const struct cli_command *command);
+
 // Training as the settings say, once or several times with the same pool and teachers.
 struct learn {
     struct train_options options; // may be changed between runs
@@ -114,6 +122,7 @@ struct learn {
     struct augment augment;
     struct pool pool;
     struct distill distill;
+    struct hints hints;
     struct checkpoint checkpoint; // open only after learn_keep
 };
 

@@ -81,6 +81,7 @@ static void lay_out(struct pass *pass, struct pieces *p, bool backward) {
     const struct tnm_graph *g = &pass->net->graph;
     pass->value = take(p, g->n_tensors * sizeof *pass->value);
     pass->gradient = take(p, g->n_tensors * sizeof *pass->gradient);
+    pass->pulled = take(p, g->n_tensors * sizeof *pass->pulled);
     pass->kept = take(p, g->n_nodes * sizeof *pass->kept);
     pass->at = take(p, pass->net->n_layers * sizeof *pass->at);
     pass->scratch = take(p, GEMM_SCRATCH * sizeof *pass->scratch);
@@ -156,6 +157,13 @@ float *pass_output_gradient(struct pass *pass) {
     return pass->gradient[pass->net->graph.output];
 }
 
+float *pass_pull(struct pass *pass, uint32_t tensor) {
+    for (uint32_t t = 0; t < pass->net->graph.n_tensors; t++) // its views, too
+        if (pass->gradient[t] == pass->gradient[tensor])
+            pass->pulled[t] = true;
+    return pass->gradient[tensor];
+}
+
 static struct op_call call_of(const struct pass *pass, uint32_t node, uint32_t n) {
     const struct tnm_graph *g = &pass->net->graph;
     struct op_call call = {.graph = g, .node = &g->node[node], .n = n, .scratch = pass->scratch};
@@ -205,11 +213,12 @@ void pass_backward(struct pass *pass, uint32_t n) {
         call.d_out = pass->gradient[call.node->output];
         for (uint32_t k = 0; k < call.node->n_inputs; k++) {
             call.d_in[k] = pass->gradient[call.node->input[k]];
-            call.adds[k] = read_later(pass, i, call.in[k]);
+            call.adds[k] = pass->pulled[call.node->input[k]] || read_later(pass, i, call.in[k]);
             for (uint32_t j = 0; j < k; j++)
                 call.adds[k] = call.adds[k] || call.in[j] == call.in[k];
         }
         if (!op->view)
             op->backward(&call);
     }
+    memset(pass->pulled, 0, g->n_tensors * sizeof *pass->pulled);
 }

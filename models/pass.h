@@ -12,6 +12,7 @@ struct pass {
     bool backward;
     float **value;    // (n_tensors): (room, elements) each
     float **gradient; // (n_tensors), the same
+    bool *pulled;     // (n_tensors): gradient holds what pass_pull was asked for
     void **kept;      // (n_nodes), what an operation keeps from forward to backward
     float *scratch;   // of the matrix products
     float *work;      // of one operation at a time
@@ -46,6 +47,10 @@ const float *pass_forward(struct pass *pass, uint32_t n);
 
 // Where the gradient of the loss by the logits goes, (n, outputs).
 float *pass_output_gradient(struct pass *pass);
+
+// The gradient of another tensor, (n, elements), for a loss that looks at it beside the logits': to
+// be filled before pass_backward, which for this once adds to it. Not of the input.
+float *pass_pull(struct pass *pass, uint32_t tensor);
 
 // From there to d_param.
 void pass_backward(struct pass *pass, uint32_t n);

@@ -26,7 +26,7 @@ struct run_thread {
     struct augment_bench bench;
     uint16_t *label, *copy; // of the images at hand
     float *soft;            // what teachers say of them
-    double loss;
+    double loss, unexplained;
     uint32_t correct;
 };
 

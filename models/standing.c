@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { LAYER_PARTS = 5, RUN_PARTS = 7 };
+enum { LAYER_PARTS = 5, RUN_PARTS = 8 };
 
 bool standing_open(struct standing *at, const struct run *run, struct tnm_error *err) {
     *at = (struct standing){.report = calloc(run->options->epochs, sizeof *at->report)};
@@ -35,7 +35,9 @@ static uint32_t list_layer(struct net_layer *layer, struct checkpoint_part *part
 }
 
 static uint32_t list_parts(struct run *run, struct standing *at, struct checkpoint_part *part) {
+    const struct hints *hints = run->options->hints;
     size_t moments = run_moments(run->net) * sizeof(float);
+    size_t regressors = hints != NULL ? 3 * hints->n_param * sizeof(float) : 0;
     uint32_t n = 0;
     part[n++] = (struct checkpoint_part){&at->done, sizeof at->done};
     part[n++] = (struct checkpoint_part){&at->last, sizeof at->last};
@@ -44,6 +46,7 @@ static uint32_t list_parts(struct run *run, struct standing *at, struct checkpoi
     part[n++] = (struct checkpoint_part){&run->unpruned, sizeof run->unpruned};
     part[n++] = (struct checkpoint_part){run->m, moments};
     part[n++] = (struct checkpoint_part){run->v, moments};
+    part[n++] = (struct checkpoint_part){hints != NULL ? hints->param : NULL, regressors};
     for (uint32_t l = 0; l < run->net->n_layers; l++)
         n += list_layer(&run->net->layer[l], part + n);
     return n;

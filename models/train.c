@@ -84,10 +84,13 @@ static void fetch(struct run *run, struct run_thread *self, const uint32_t *inde
 static void learn_share(struct run *run, struct team *team, unsigned index, const uint32_t *image,
                         size_t n) {
     struct run_thread *self = &run->thread[index];
+    struct hints *hints = run->options->hints;
     size_t from, to;
     team_share(team, index, n, &from, &to);
     if (from == to) { // a last batch smaller than the team
         memset(self->pass.d_param, 0, pass_parameters(run->net) * sizeof *self->pass.d_param);
+        if (hints != NULL)
+            hints_pull(hints, index, &self->pass, 0, 0);
         return;
     }
     uint32_t count = (uint32_t)(to - from);
@@ -110,6 +113,8 @@ static void learn_share(struct run *run, struct team *team, unsigned index, cons
         call.weight = distill->weight;
     }
     self->loss += loss(&call);
+    if (hints != NULL)
+        self->unexplained += hints_pull(hints, index, &self->pass, count, call.scale);
     pass_backward(&self->pass, count);
 }
 
@@ -118,7 +123,7 @@ static void learn_share(struct run *run, struct team *team, unsigned index, cons
 static void run_epoch(struct team *team, unsigned index, void *arg) {
     struct run *run = arg;
     uint32_t batch = run->options->batch;
-    run->thread[index].loss = 0;
+    run->thread[index].loss = run->thread[index].unexplained = 0;
     run->thread[index].correct = 0;
     pass_look(&run->thread[index].pass);
     for (uint32_t s = 0; s < run->steps; s++) {
@@ -204,10 +209,17 @@ static void run_close(struct run *run) {
     free(run->m);
     free(run->v);
     gradual_close(run);
+    if (run->options->hints != NULL)
+        hints_end(run->options->hints);
+}
+
+// Images that a thread has at hand at most.
+static uint32_t room_of(const struct train_options *o) {
+    return o->batch / o->threads + 1;
 }
 
 static bool open_threads(struct run *run, const struct tnm_recipe *recipe, struct tnm_error *err) {
-    uint32_t threads = run->options->threads, room = run->options->batch / threads + 1;
+    uint32_t threads = run->options->threads, room = room_of(run->options);
     run->thread = calloc(threads, sizeof *run->thread);
     bool ok = run->thread != NULL || tnm_fail_errno(err, ENOMEM, "training");
     for (uint32_t t = 0; ok && t < threads; t++) {
@@ -241,6 +253,9 @@ static bool run_open(struct run *run, const struct dataset *data, struct tnm_err
     update_list(run);
     if (run->options->prune != NULL && !gradual_open(run, err))
         return false;
+    if (run->options->hints != NULL &&
+        !hints_begin(run->options->hints, run->options->threads, room_of(run->options), err))
+        return false;
     return open_threads(run, &data->recipe, err);
 }
 
@@ -264,14 +279,17 @@ static bool one_epoch(struct run *run, const struct dataset *data, struct train_
     *report = (struct train_report){.epoch = run->epoch + 1, .epochs = o->epochs};
     for (uint32_t t = 0; t < o->threads; t++) {
         report->loss += run->thread[t].loss / run->set->n;
+        report->unexplained += run->thread[t].unexplained / run->set->n;
         report->train.correct += run->thread[t].correct;
     }
     report->seconds = seconds() - start;
     report->train.images = run->set->n;
     report->rate = schedule_rate(o, (uint64_t)(run->epoch + 1) * run->steps - 1, run->steps);
-    if (!isfinite(report->loss))
+    if (!isfinite(report->loss + report->unexplained))
         return tnm_fail(err, TNM_EINPUT, "epoch %u: the loss is no longer finite; a rate below %g?",
                         report->epoch, (double)o->rate);
+    if (o->hints == NULL)
+        report->unexplained = NAN;
     return score_net(run->net, &data->set[DATA_VALIDATION], o->threads, &report->validation, err);
 }
 

@@ -15,6 +15,7 @@
 #include "models/checkpoint.h"
 #include "models/data.h"
 #include "models/distill.h"
+#include "models/hints.h"
 #include "models/loss.h"
 #include "models/net.h"
 #include "models/optimise.h"
@@ -63,10 +64,11 @@ struct train_options {
     const struct pool *pool;       // each epoch one of an image's copies, instead of augment
     uint32_t copies;               // the first so many of the pool's; 0: all
     struct distill *distill;       // teachers, with as many threads; NULL: labels alone
+    struct hints *hints;           // open, of this network; NULL: none
     const struct train_prune *prune;
     struct regroup *regroup; // shared weights may change their group; NULL: they may not
-    bool keep_best;      // the epoch of the best validation score, not the last; without prune
-    loss_function *loss; // without teachers
+    bool keep_best;          // the epoch of the best validation score, not the last; without prune
+    loss_function *loss;     // without teachers
     // NULL, or where the run stands after each epoch; a run found there goes on instead, to the
     // same bits as if it had not been interrupted. One whose stage is over does nothing.
     struct checkpoint *checkpoint;
@@ -78,7 +80,8 @@ struct train_options train_defaults(void);
 // After an epoch.
 struct train_report {
     uint32_t epoch, epochs; // epoch 1..epochs
-    double loss;            // mean over the training images as they were seen
+    double loss;            // mean over the training images as they were seen, hints left out
+    double unexplained;     // the same of what hints_pull returns; NaN without hints
     struct tnm_score train, validation;
     float rate;
     double seconds; // of the epoch, validation left out

@@ -174,6 +174,8 @@ static void apply_regrouped(struct run *run, const struct block *b, struct optim
 void update_share(struct run *run, struct team *team, unsigned index, uint64_t t) {
     struct optimise_step step = schedule_step(run->options, t, run->steps);
     size_t first, last;
+    if (run->options->hints != NULL)
+        hints_learn(run->options->hints, index, run->options->optimiser, step);
     team_share(team, index, pass_parameters(run->net), &first, &last);
     for (uint32_t i = 0; i < run->n_blocks; i++) {
         const struct block *b = &run->block[i];

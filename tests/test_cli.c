@@ -18,7 +18,7 @@ struct settings {
     uint64_t seed;
     double lr, none;
     bool augment;
-    const char *output, *text;
+    const char *output, *text, *chosen;
     struct cli_list layers;
 };
 
@@ -32,6 +32,7 @@ static const struct cli_option options[] = {
     {"rule", 0, CLI_CHOICE, AT(rule), "linear|density|random", "density", 0, 0, "where"},
     {"augment", 0, CLI_FLAG, AT(augment), NULL, NULL, 0, 0, "vary"},
     {"text", 't', CLI_TEXT, AT(text), "T", NULL, 0, 0, "text"},
+    {"chosen", 0, CLI_CHOSEN, AT(chosen), "A=B", NULL, 0, 0, "chosen, or by hand"},
     {"layer", 0, CLI_LIST, AT(layers), "NAME=X", NULL, 0, 0, "of one layer"},
     CLI_SEED(AT(seed)),
 };
@@ -74,6 +75,7 @@ START_TEST(defaults_come_from_the_table) {
     ck_assert_uint_eq(s.rule, 1);
     ck_assert(!s.augment);
     ck_assert_ptr_null(s.text);
+    ck_assert_ptr_null(s.chosen);
     ck_assert_uint_eq(s.layers.n, 0);
     ck_assert_uint_eq(s.seed, 1);
 }
@@ -121,10 +123,22 @@ static const char *const wrong[] = {
     "-o out",
     "in two three -o out",
     "in -o out --text=",
+    "in -o out --chosen=",
     "in -o out --seed 1e3",
     "in -o out -ofoo",
     "in -o out --epochs 99999999999999999999",
 };
+
+START_TEST(what_may_stand_alone_takes_no_argument) {
+    struct settings s;
+    struct cli_operands o;
+    ck_assert_int_eq(parse("--chosen in.tnm -o out", &s, &o), CLI_GO);
+    ck_assert_str_eq(s.chosen, "auto");
+    ck_assert_str_eq(o.item[0], "in.tnm");
+    ck_assert_int_eq(parse("--chosen=a=b,c=d in.tnm -o out", &s, &o), CLI_GO);
+    ck_assert_str_eq(s.chosen, "a=b,c=d");
+}
+END_TEST
 
 START_TEST(wrong_usage_is_two) {
     struct settings s;
@@ -144,12 +158,15 @@ START_TEST(what_is_told_can_be_typed_again) {
     struct settings s, again;
     struct cli_operands o;
     char text[512], line[600];
-    ck_assert_int_eq(parse("in -o out --augment --lr 0.1 --layer fc1=2 --seed 9", &s, &o), CLI_GO);
+    ck_assert_int_eq(
+        parse("in -o out --augment --chosen=a=b --lr 0.1 --layer fc1=2 --seed 9", &s, &o), CLI_GO);
     cli_tell(&command, &s, text, sizeof text);
-    ck_assert_str_eq(text, "--epochs 40 --lr 0.1 --rule density --augment --layer fc1=2");
+    ck_assert_str_eq(text,
+                     "--epochs 40 --lr 0.1 --rule density --augment --chosen=a=b --layer fc1=2");
     snprintf(line, sizeof line, "in -o out %s", text);
     ck_assert_int_eq(parse(line, &again, &o), CLI_GO);
     ck_assert_double_eq(again.lr, 0.1);
+    ck_assert_str_eq(again.chosen, "a=b");
     char cut[12];
     cli_tell(&command, &s, cut, sizeof cut);
     ck_assert_uint_lt(strlen(cut), sizeof cut);
@@ -190,6 +207,7 @@ Suite *cli_suite(void) {
     TCase *t = tcase_create("cli");
     tcase_add_test(t, defaults_come_from_the_table);
     tcase_add_test(t, values_are_read_in_either_form);
+    tcase_add_test(t, what_may_stand_alone_takes_no_argument);
     tcase_add_loop_test(t, wrong_usage_is_two, 0, sizeof wrong / sizeof *wrong);
     tcase_add_test(t, help_is_zero_whatever_else_is_missing);
     tcase_add_test(t, what_is_told_can_be_typed_again);

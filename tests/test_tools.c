@@ -74,6 +74,11 @@ static void make_folder(void) {
     write_set("t10k", 10000, TEST);
     RUN(0, "train --arch 36-12-3 --data %s -o %s/m.tnm --epochs 5 --batch 16 --lr 0.01 --threads 1",
         folder, folder);
+    RUN(0,
+        "train --arch \"conv 4 3x3 relu pool fc 10 relu fc 3\" --data %s -o %s/taught.tnm --epochs "
+        "4 "
+        "--batch 16 --lr 0.01 --threads 1",
+        folder, folder);
 }
 
 static void remove_folder(void) {
@@ -157,6 +162,14 @@ static const char *const misused[] = {
     "prune m.tnm -o p.tnm --sparsity 0.5 --saliency fisher", // needs --data
     "prune m.tnm -o p.tnm --std 1 --saliency fisher --data x",
     "share m.tnm -o s.tnm --finetune",
+    "train --data x --arch 4-3-2 -o y.tnm --hints",
+    "train --data x --arch 4-3-2 -o y.tnm --teacher m.tnm --hint-weight 1",
+    "train --data x --arch 4-3-2 -o y.tnm --teacher m.tnm --hints fc1=fc1",
+    "train --data x --arch 4-3-2 -o y.tnm --teacher m.tnm --hints=",
+    "retrain m.tnm --data x -o y.tnm --hints",
+    "share m.tnm -o s.tnm --hints",
+    "squeeze --data x --budget 100 --arch 4-3 -o y.tnm --hints",
+    "squeeze --data x --budget 100 --arch 4-3 -o y.tnm --teacher m.tnm --hint-weight -1",
     "squeeze --data x --arch 4-3 -o y.tnm",
     "squeeze --data x --budget 100 -o y.tnm",
     "squeeze --data x --budget 100 --arch 4-3 --from m.tnm -o y.tnm",
@@ -568,6 +581,53 @@ START_TEST(retraining_prunes_on_the_way_and_learns_from_a_teacher) {
 }
 END_TEST
 
+// Each command that learns; the log tells what is left to explain.
+static const char *const hinted[] = {
+    "train --arch 36-9-7-3 --epochs 4 --batch 16 --hints --hint-weight 2 --lr 0.01",
+    "retrain %s/m.tnm --to-nonzeros 60 --prune-epochs 2 --epochs 2 --hints=fc1=fc1",
+    "share %s/m.tnm --bits 2 --finetune --epochs 4 --hints",
+    "squeeze --from %s/m.tnm --budget 420 --effort 0.05 --hints",
+};
+
+START_TEST(hidden_layers_learn_from_a_teachers) {
+    struct net net;
+    json_error_t error;
+    char words[256];
+    snprintf(words, sizeof words, hinted[_i], folder);
+    RUN(0,
+        "%s -o %s/h.tnm --data %s --teacher %s/taught.tnm --weak 1 --threads 1 "
+        "--log %s/hints%d",
+        words, folder, folder, folder, folder, _i);
+    snprintf(words, sizeof words, "hints%d", _i);
+    json_t *line = json_load_file(scratch_path(folder, words), 0, &error);
+    ck_assert_msg(line != NULL, "%s", error.text);
+    const json_t *epochs = json_object_get(line, "epochs");
+    ck_assert_uint_ge(json_array_size(epochs), 4);
+    for (size_t e = 0; e < json_array_size(epochs); e++) {
+        double left = real(json_array_get(epochs, e), "hints");
+        ck_assert(left > 0 && left < 2);
+        ck_assert(e == 0 || e > 3 || _i > 0 || left < real(json_array_get(epochs, e - 1), "hints"));
+    }
+    json_decref(line);
+    ck_assert(net_open(&net, scratch_path(folder, "h.tnm"), NULL, NULL));
+    const char *told = net.meta.step[net.meta.n_steps - 1].parameters;
+    static const char *const tells[] = {"--hints=auto --hint-weight 2", "--hints=fc1=fc1", "", ""};
+    ck_assert_msg(strstr(told, tells[_i]) != NULL, "%s", told);
+    net_free(&net);
+}
+END_TEST
+
+START_TEST(hints_for_layers_that_are_not_there_say_which_are) {
+    struct tool_run run = tool_run("train --arch 36-9-7-3 --data %s -o %s/x.tnm --teacher "
+                                   "%s/taught.tnm --hints=fc1=conv2",
+                                   folder, folder, folder);
+    ck_assert_int_eq(run.code, 1);
+    ck_assert_ptr_nonnull(
+        strstr(run.err, "--hints: \"conv2\" is no stage of the teacher, which has conv1, fc1"));
+    tool_free(&run);
+}
+END_TEST
+
 START_TEST(pruning_by_gradients_leaves_the_number_asked) {
     struct net net;
     RUN(0, "prune %s/m.tnm -o %s/f.tnm --nonzeros 80 --saliency fisher --sample 50 --data %s",
@@ -708,6 +768,8 @@ Suite *tools_suite(void) {
     tcase_add_test(t, pruning_everything_is_said);
     tcase_add_test(t, retraining_and_sharing_keep_zeros_zero);
     tcase_add_test(t, retraining_prunes_on_the_way_and_learns_from_a_teacher);
+    tcase_add_loop_test(t, hidden_layers_learn_from_a_teachers, 0, sizeof hinted / sizeof *hinted);
+    tcase_add_test(t, hints_for_layers_that_are_not_there_say_which_are);
     tcase_add_test(t, pruning_by_gradients_leaves_the_number_asked);
     tcase_add_test(t, shared_values_are_tuned_and_rounded);
     tcase_add_test(t, squeezing_keeps_to_the_budget);
