@@ -29,10 +29,12 @@ enum {
 
 // Epochs of each stage. Convolutions and lstms take 5 to 20 times as long for one as matrices do,
 // and learn more in it.
+// A level keeps at least so much of the one before.
 struct course {
-    double dense, prune, tune, fit, polish, share;
+    double dense, prune, tune, fit, polish, share, level;
 };
-static const struct course short_epochs = {60, 8, 8, 8, 60, 10}, long_epochs = {18, 2, 3, 2, 20, 4};
+static const struct course short_epochs = {60, 8, 8, 8, 120, 10, 0.5},
+                           long_epochs = {18, 3, 8, 4, 40, 5, 0.6};
 
 // The share of the budget that weights may add when they change their groups.
 static const double slack = 0.01;
@@ -41,7 +43,7 @@ static const double slack = 0.01;
 // image are better than many: measured on 784-300-100-10.
 static const double first_level = 0.06, tiny = 0.019;
 
-static const float dense_rate = 2e-3f, prune_rate = 7e-4f, tune_rate = 1.5e-3f, tiny_rate = 2e-3f,
+static const float dense_rate = 2e-3f, prune_rate = 7e-4f, tune_rate = 1.5e-3f, tiny_rate = 3e-3f,
                    share_rate = 3e-4f;
 
 // ---- Stages ------------------------------------------------------------------------------------
@@ -165,7 +167,8 @@ static bool dense(struct squeeze *s, struct tnm_error *err) {
 }
 
 static float rate_for(const struct squeeze *s, uint64_t n) {
-    return (double)n > tiny * (double)net_weights(s->net) ? tune_rate : tiny_rate;
+    return is_deep(s->net) || (double)n > tiny * (double)net_weights(s->net) ? tune_rate
+                                                                             : tiny_rate;
 }
 
 // A stage is named after its size, so that runs with other budgets may share a folder.
@@ -209,13 +212,14 @@ static bool polish_level(struct squeeze *s, uint64_t n, struct tnm_error *err) {
 }
 
 // The next level: what the budget has room for and 3 % more, as a network that was pruned bit by
-// bit packs better than one in a trial; or half of what there is, if that is far more.
+// bit packs better than one in a trial; or a part of what there is, if that is far more.
 static bool next_level(const struct squeeze *s, uint32_t level, uint64_t *n, bool *last,
                        struct tnm_error *err) {
     struct room room = room_of(s);
     uint64_t most = 0, left = net_nonzeros(s->net);
     bool ok = room_find(&room, s->budget, &most, err);
-    double step = level == 0 ? first_level * (double)net_weights(s->net) : 0.5 * (double)left;
+    double step =
+        level == 0 ? first_level * (double)net_weights(s->net) : course_of(s)->level * (double)left;
     most += most * 3 / 100;
     *last = (double)most >= 0.8 * step;
     *n = *last ? most : (uint64_t)step;

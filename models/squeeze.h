@@ -2,7 +2,7 @@
 // From data to the most accurate file under a byte budget, in one go:
 //
 //     train    the whole network, where it is not trained yet
-//     prune    in a chain of levels, each at least half of the one before: weights go while the
+//     prune    in a chain of levels, each more than half of the one before: weights go while the
 //              network trains, dead units are emptied, what is left is tuned. How many weights the
 //              budget has room for is found by trial before each level: prune, share and encode a
 //              copy
