@@ -3,7 +3,6 @@
 #include "models/allot.h"
 
 #include "core/error.h"
-#include "models/round.h"
 #include "models/share.h"
 #include "models/state.h"
 
@@ -47,35 +46,32 @@ static double cost_of(const struct net_layer *before, const struct net_layer *af
 
 // Shares the network with such bits: the bytes of its file, and what that costs layer l. The
 // network is as it was afterwards.
-static bool try_bits(struct net *net, const struct pack *pack, const float *squares,
-                     uint32_t rounding, const uint32_t *bits, uint32_t l, struct choice *choice,
-                     struct tnm_error *err) {
+static bool try_bits(const struct room *room, const float *squares, const uint32_t *bits,
+                     uint32_t l, struct choice *choice, struct tnm_error *err) {
+    struct net *net = room->net;
     struct state state;
-    uint8_t *bytes = NULL;
     if (!state_keep(&state, net, err))
         return false;
     bool ok = share_with(net, bits, err);
     if (ok) {
-        round_codebooks(net, rounding);
-        round_biases(net, rounding);
+        room_round(net);
         choice->cost = cost_of(&state.layer[l], &net->layer[l], squares);
-        ok = pack_net(net, pack, &bytes, &choice->bytes, err);
+        ok = room_size(room, &choice->bytes, err);
     }
-    free(bytes);
     state_restore(&state, net);
     return ok;
 }
 
-static bool fill_table(struct net *net, const struct pack *pack, const float *const *squares,
-                       uint32_t most, uint32_t rounding, uint32_t *bits, struct table *table,
-                       struct tnm_error *err) {
+static bool fill_table(const struct room *room, const float *const *squares, uint32_t most,
+                       uint32_t *bits, struct table *table, struct tnm_error *err) {
+    const struct net *net = room->net;
     for (uint32_t l = 0; l < net->n_layers; l++)
         bits[l] = has_weights(&net->layer[l]);
     for (uint32_t l = 0; l < net->n_layers; l++)
         for (uint32_t b = 1; bits[l] > 0 && b <= most; b++) {
             struct choice *choice = &table->at[l][b];
             bits[l] = b;
-            if (!try_bits(net, pack, squares[l], rounding, bits, l, choice, err))
+            if (!try_bits(room, squares[l], bits, l, choice, err))
                 return false;
             bits[l] = 1;
             if (b == 1)
@@ -118,31 +114,29 @@ static void spend(const struct table *table, uint32_t *bits, uint32_t n_layers, 
 
 // Layers are not packed independently of each other: where the file came out larger than the sum of
 // its parts, there is less to spend.
-static bool spend_all(struct net *net, const struct pack *pack, const float *squares,
-                      const struct table *table, uint64_t budget, uint32_t most, uint32_t rounding,
-                      uint32_t *bits, struct tnm_error *err) {
+static bool spend_all(const struct room *room, const float *squares, const struct table *table,
+                      uint64_t budget, uint32_t most, uint32_t *bits, struct tnm_error *err) {
     struct choice all;
-    uint64_t room = budget;
+    uint64_t limit = budget;
     do {
-        spend(table, bits, net->n_layers, most, room);
-        if (!try_bits(net, pack, squares, rounding, bits, 0, &all, err))
+        spend(table, bits, room->net->n_layers, most, limit);
+        if (!try_bits(room, squares, bits, 0, &all, err))
             return false;
-        room -= all.bytes > budget ? all.bytes - budget : 0;
-    } while (all.bytes > budget && room > table->least);
+        limit -= all.bytes > budget ? all.bytes - budget : 0;
+    } while (all.bytes > budget && limit > table->least);
     return true;
 }
 
-bool allot_bits(struct net *net, const struct pack *pack, const float *const *squares,
-                uint64_t budget, uint32_t most, uint32_t rounding, uint32_t *bits,
-                struct tnm_error *err) {
-    struct table table = {.at = calloc(net->n_layers + 1, sizeof *table.at)};
+bool allot_bits(const struct room *room, const float *const *squares, uint64_t budget,
+                uint32_t most, uint32_t *bits, struct tnm_error *err) {
+    struct table table = {.at = calloc(room->net->n_layers + 1, sizeof *table.at)};
     bool ok = (table.at != NULL || tnm_fail_errno(err, ENOMEM, "bits of the layers")) &&
-              fill_table(net, pack, squares, most, rounding, bits, &table, err);
+              fill_table(room, squares, most, bits, &table, err);
     if (ok && table.least > budget)
         ok = tnm_fail(err, TNM_EINPUT,
                       "%zu bytes with one bit for each weight, more than the budget of %llu",
                       table.least, (unsigned long long)budget);
-    ok = ok && spend_all(net, pack, squares[0], &table, budget, most, rounding, bits, err);
+    ok = ok && spend_all(room, squares[0], &table, budget, most, bits, err);
     free(table.at);
     return ok;
 }

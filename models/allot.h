@@ -11,14 +11,12 @@
 #ifndef ALLOT_H
 #define ALLOT_H
 
-#include "models/pack.h"
+#include "models/room.h"
 
 // bits (n_layers) gets 1..most of each layer, 0 of one that has no weights. No layer is shared yet;
-// the network is left as it was. rounding is of shared values and biases, as round.h has it.
-// squares as saliency_squares gives them. TNM_EINPUT where not even one bit a weight fits,
-// TNM_ENOMEM.
-bool allot_bits(struct net *net, const struct pack *pack, const float *const *squares,
-                uint64_t budget, uint32_t most, uint32_t rounding, uint32_t *bits,
-                struct tnm_error *err) TNM_MUST_CHECK;
+// the network is left as it was. squares as saliency_squares gives them. TNM_EINPUT where not even
+// one bit a weight fits, TNM_ENOMEM.
+bool allot_bits(const struct room *room, const float *const *squares, uint64_t budget,
+                uint32_t most, uint32_t *bits, struct tnm_error *err) TNM_MUST_CHECK;
 
 #endif

@@ -3,6 +3,7 @@
 #include "models/room.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/error.h"
@@ -27,13 +28,31 @@ bool room_share(struct net *net, uint32_t bits, struct tnm_error *err) {
 }
 
 void room_round(struct net *net) {
-    round_codebooks(net, ROOM_ROUND_BITS);
-    round_biases(net, ROOM_ROUND_BITS);
+    round_codebooks(net, ROOM_CODEBOOK_BITS);
+    round_biases(net, ROOM_BIAS_BITS);
+}
+
+// The highest score there can be.
+static struct tnm_score score_of(const struct room *room, enum data_split part) {
+    uint32_t n = room->data->set[part].n;
+    return (struct tnm_score){.images = n, .correct = n};
 }
 
 bool room_size(const struct room *room, size_t *len, struct tnm_error *err) {
+    struct tnm_meta *meta = &room->net->meta;
+    const struct tnm_score validation = meta->validation, test = meta->test;
+    struct tnm_step step = {.seed = room->seed, .nonzeros = net_nonzeros(room->net)};
     uint8_t *bytes = NULL;
+    snprintf(step.verb, sizeof step.verb, "%s", room->verb);
+    if (!tnm_meta_add_step(meta, &step, err))
+        return false;
+    meta->validation = score_of(room, DATA_VALIDATION);
+    meta->test = score_of(room, DATA_TEST);
+    meta->step[meta->n_steps - 1].validation = meta->validation;
     bool ok = pack_net(room->net, room->pack, &bytes, len, err);
+    meta->n_steps--;
+    meta->validation = validation;
+    meta->test = test;
     free(bytes);
     return ok;
 }

@@ -37,7 +37,7 @@ static const struct course short_epochs = {60, 8, 8, 8, 120, 10, 0.5},
                            long_epochs = {18, 3, 8, 4, 40, 5, 0.6};
 
 // The share of the budget that weights may add when they change their groups.
-static const double slack = 0.01;
+static const double slack = 0.003;
 
 // What is left at the first level at most, as a share of all weights; and where few copies of an
 // image are better than many: measured on 784-300-100-10.
@@ -86,7 +86,8 @@ static bool train(struct squeeze *s, double standard_epochs, enum train_schedule
 }
 
 static struct room room_of(const struct squeeze *s) {
-    return (struct room){s->net, s->data, &s->pack, s->bits > 0 ? s->bits : USUAL_BITS};
+    uint32_t bits = s->bits > 0 ? s->bits : USUAL_BITS;
+    return (struct room){s->net, s->data, &s->pack, bits, "squeeze", s->seed};
 }
 
 static bool tell(const struct squeeze *s, const char *stage, struct tnm_error *err) {
@@ -266,12 +267,12 @@ static bool share_by_worth(struct squeeze *s, uint64_t budget, struct tnm_error 
     float **squares;
     struct share_result result;
     struct net *net = s->net;
+    struct room room = room_of(s);
     uint32_t *bits = calloc(net->n_layers + 1, sizeof *bits);
     if (bits == NULL)
         return tnm_fail_errno(err, ENOMEM, "sharing");
     bool ok = saliency_squares(net, &s->data->set[DATA_TRAIN], SAMPLE, &squares, err) &&
-              allot_bits(net, &s->pack, (const float *const *)squares, budget, SHARE_MAX_BITS,
-                         ROOM_ROUND_BITS, bits, err);
+              allot_bits(&room, (const float *const *)squares, budget, SHARE_MAX_BITS, bits, err);
     for (uint32_t l = 0; ok && l < net->n_layers; l++) {
         cli_say("share: %s %u bits", net->layer[l].name, bits[l]);
         ok = bits[l] == 0 || share_layer(&net->layer[l], bits[l], SHARE_LINEAR, 1, &result, err);

@@ -8,9 +8,10 @@
 //              copy
 //     fit      what the file still has too much goes, too
 //     polish   most of the training, of the weights that stay
-//     share    bits of each layer by what they are worth (allot.h); weights learn on, and may change
+//     share    bits of each layer by what they are worth (allot.h); weights learn on, and may
+//     change
 //              their group
-//     round    shared values and biases to steps of 8 bits
+//     round    shared values and biases (room.h)
 //     trim     the least salient weights, where a few bytes are left over
 //
 // Each choice is made by size or by what has been measured on held-out images (models/README.md),
@@ -25,7 +26,8 @@ struct squeeze {
     struct net *net;
     const struct dataset *data;
     struct learn *learn; // open; its pool and teachers serve all stages
-    uint64_t budget;     // bytes of the whole file, packed as pack says
+    uint64_t budget;     // bytes of the whole file, packed as pack says, this step told in it
+    uint64_t seed;       // of this step
     struct pack pack;
     uint32_t bits;      // of a code, 1..8; 0: as many for each layer as are worth their bytes
     double effort;      // of all epochs: 1 is a chain of 150 to 250

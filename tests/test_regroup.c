@@ -7,12 +7,11 @@
 
 #include "models/allot.h"
 #include "models/regroup.h"
-#include "models/round.h"
 #include "models/share.h"
 #include "models/train.h"
 #include "tests/random.h"
 
-enum { SIDE = 6, INPUTS = SIDE * SIDE, CLASSES = 3, IMAGES = 240, BITS = 2, ROUNDING = 8 };
+enum { SIDE = 6, INPUTS = SIDE * SIDE, CLASSES = 3, IMAGES = 240, BITS = 2 };
 
 static void build(struct net *net, const char *arch, unsigned removed) {
     struct tnm_error err;
@@ -186,12 +185,15 @@ END_TEST
 
 // ---- Bits of the layers ------------------------------------------------------------------------
 
+static struct room room_of(struct net *net, const struct dataset *data, const struct pack *pack) {
+    return (struct room){net, data, pack, 4, "test", 1};
+}
+
 static double cost_with(const struct net *net, const uint32_t *bits, float **squares,
-                        const struct pack *pack, size_t *len) {
+                        const struct dataset *data, const struct pack *pack, size_t *len) {
     struct net copy;
     struct share_result result;
     struct tnm_error err;
-    uint8_t *bytes;
     double cost = 0;
     build(&copy, "36-20-12-3", 50);
     for (uint32_t l = 0; l < net->n_layers; l++) {
@@ -199,15 +201,14 @@ static double cost_with(const struct net *net, const uint32_t *bits, float **squ
         memcpy(copy.layer[l].w, net->layer[l].w, n * sizeof(float));
         ck_assert(share_layer(&copy.layer[l], bits[l], SHARE_LINEAR, 1, &result, &err));
     }
-    round_codebooks(&copy, ROUNDING);
-    round_biases(&copy, ROUNDING);
+    room_round(&copy);
     for (uint32_t l = 0; l < net->n_layers; l++)
         for (size_t i = 0; i < (size_t)net->layer[l].rows * net->layer[l].cols; i++) {
             double moved = (double)copy.layer[l].w[i] - (double)net->layer[l].w[i];
             cost += (double)squares[l][i] * moved * moved;
         }
-    ck_assert_msg(pack_net(&copy, pack, &bytes, len, &err), "%s", err.text);
-    free(bytes);
+    struct room room = room_of(&copy, data, pack);
+    ck_assert_msg(room_size(&room, len, &err), "%s", err.text);
     net_free(&copy);
     return cost;
 }
@@ -224,19 +225,19 @@ START_TEST(bits_are_spent_nearly_as_well_as_can_be) {
     make_data(&data);
     build(&net, "36-20-12-3", 50);
     ck_assert(saliency_squares(&net, &data.set[DATA_TRAIN], IMAGES, &squares, &err));
-    double none = cost_with(&net, (const uint32_t[]){1, 1, 1}, squares, &pack, &least);
+    double none = cost_with(&net, (const uint32_t[]){1, 1, 1}, squares, &data, &pack, &least);
     uint64_t budget = least + 40 + 60 * (uint64_t)_i;
-    ck_assert_msg(
-        allot_bits(&net, &pack, (const float *const *)squares, budget, 5, ROUNDING, bits, &err),
-        "%s", err.text);
+    struct room room = room_of(&net, &data, &pack);
+    ck_assert_msg(allot_bits(&room, (const float *const *)squares, budget, 5, bits, &err), "%s",
+                  err.text);
     ck_assert_uint_eq(net.layer[0].bits, 0);
-    double got = cost_with(&net, bits, squares, &pack, &len), best = none;
+    double got = cost_with(&net, bits, squares, &data, &pack, &len), best = none;
     ck_assert_uint_le(len, budget);
     for (int i = 0; i < 125; i++) {
         each[0] = 1 + (uint32_t)i % 5, each[1] = 1 + (uint32_t)i / 5 % 5;
         each[2] = 1 + (uint32_t)i / 25;
         size_t other;
-        double cost = cost_with(&net, each, squares, &pack, &other);
+        double cost = cost_with(&net, each, squares, &data, &pack, &other);
         best = other <= budget && cost < best ? cost : best;
     }
     ck_assert_double_le(got - best, 0.25 * (none - best));
@@ -256,8 +257,8 @@ START_TEST(a_budget_of_less_than_one_bit_is_refused) {
     make_data(&data);
     build(&net, "36-12-3", 0);
     ck_assert(saliency_squares(&net, &data.set[DATA_TRAIN], IMAGES, &squares, &err));
-    ck_assert(
-        !allot_bits(&net, &pack, (const float *const *)squares, 100, 5, ROUNDING, bits, &err));
+    struct room room = room_of(&net, &data, &pack);
+    ck_assert(!allot_bits(&room, (const float *const *)squares, 100, 5, bits, &err));
     ck_assert_int_eq(err.code, TNM_EINPUT);
     ck_assert_ptr_nonnull(strstr(err.text, "100"));
     saliency_free(squares, net.n_layers);
