@@ -25,6 +25,7 @@ static const struct {
     {"verify", cmd_verify, "check files by every rule"},
     {"classify", cmd_classify, "tell what pictures show"},
     {"bench", cmd_bench, "measure the time an input takes"},
+    {"plot", cmd_plot, "draw accuracy, size, time and weights of models"},
     {"report", cmd_report, "show a log of steps as a table"},
     {NULL, NULL, NULL},
 };

@@ -31,10 +31,10 @@ enum {
 // and learn more in it.
 // A level keeps at least so much of the one before.
 struct course {
-    double dense, prune, tune, fit, polish, regroup, share, level;
+    double dense, prune, tune, fit, polish, share, level;
 };
-static const struct course short_epochs = {60, 8, 8, 8, 120, 30, 20, 0.5},
-                           long_epochs = {18, 3, 8, 4, 30, 15, 12, 0.6};
+static const struct course short_epochs = {60, 8, 8, 8, 120, 10, 0.5},
+                           long_epochs = {18, 3, 8, 4, 40, 5, 0.6};
 
 // The share of the budget that weights may add when they change their groups.
 static const double slack = 0.003;
@@ -44,7 +44,7 @@ static const double slack = 0.003;
 static const double first_level = 0.06, tiny = 0.019;
 
 static const float dense_rate = 2e-3f, prune_rate = 7e-4f, tune_rate = 1.5e-3f, tiny_rate = 3e-3f,
-                   regroup_rate = 1e-3f, deep_regroup_rate = 2e-3f, share_rate = 3e-3f;
+                   share_rate = 3e-4f;
 
 // ---- Stages ------------------------------------------------------------------------------------
 
@@ -282,27 +282,19 @@ static bool share_by_worth(struct squeeze *s, uint64_t budget, struct tnm_error 
     return ok;
 }
 
-static bool share_weights(struct squeeze *s, uint64_t budget, struct tnm_error *err) {
-    return s->bits > 0 ? room_share(s->net, s->bits, err) : share_by_worth(s, budget, err);
-}
-
-// Weights first find their groups; then the groups stay, and what they share is trained.
 static bool share_once(struct squeeze *s, uint64_t budget, size_t *len, struct tnm_error *err) {
     struct room room = room_of(s);
     struct regroup regroup;
-    float rate = is_deep(s->net) ? deep_regroup_rate : regroup_rate;
-    uint64_t n = net_nonzeros(s->net);
     if (!regroup_open(&regroup, s->net, err))
         return false;
     s->learn->options.regroup = &regroup;
-    bool ok = share_weights(s, budget, err) &&
-              train(s, course_of(s)->regroup, TRAIN_COSINE, rate, n, err);
+    bool ok = (s->bits > 0 ? room_share(s->net, s->bits, err) : share_by_worth(s, budget, err)) &&
+              train(s, course_of(s)->share, TRAIN_COSINE, share_rate, net_nonzeros(s->net), err);
     s->learn->options.regroup = NULL;
     regroup_close(&regroup);
-    if (!ok || !train(s, course_of(s)->share, TRAIN_COSINE, share_rate, n, err))
-        return false;
-    room_round(s->net);
-    return tell(s, "share", err) && room_size(&room, len, err);
+    if (ok)
+        room_round(s->net);
+    return ok && tell(s, "share", err) && room_size(&room, len, err);
 }
 
 static bool trim(struct squeeze *s, struct tnm_error *err) {

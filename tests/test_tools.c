@@ -117,9 +117,9 @@ static const char *word(const json_t *object, const char *key) {
 
 // ---- Usage -------------------------------------------------------------------------------------
 
-static const char *const commands[] = {"train", "prune",  "retrain",  "share", "eval",
-                                       "info",  "verify", "classify", "bench", "report",
-                                       "pack",  "unpack", "squeeze"};
+static const char *const commands[] = {"train", "prune",  "retrain",  "share",  "eval",
+                                       "info",  "verify", "classify", "bench",  "report",
+                                       "plot",  "pack",   "unpack",   "squeeze"};
 
 START_TEST(every_command_has_help) {
     struct tool_run run = tool_run("%s --help", commands[_i]);
