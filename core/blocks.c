@@ -200,6 +200,7 @@ bool tnm_blocks_plan(struct tnm_block_plan *plan, const struct tnm_matrix *m) {
         choose(plan, m, weights);
     for (uint32_t b = 0; b < tnm_block_columns_of(m->cols); b++)
         plan->n_records += records_for(plan->column[b]);
+    plan->columns = m->cols >= 4 && weights > 0 && plan->n_records * 16 * 9 <= weights * 20;
     return true;
 }
 

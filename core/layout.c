@@ -85,14 +85,14 @@ static uint64_t columns_bound(const struct tnm_matrix *m) {
            sizeof(uint32_t) * ((uint64_t)m->cols + 1);
 }
 
-// Of four places three hold a weight, and each four share an offset; a record of a block column
-// holds at least one block, and lacks blocks only where it is the column's last.
+// Of four places of strips three hold a weight, and of 20 of block columns 9; four share an offset.
 static uint64_t blocks_bound(const struct tnm_use *use) {
     const struct tnm_matrix *m = use->matrix;
-    uint64_t places = m->nonzeros + m->nonzeros / 3, four = 4 * sizeof(float) + sizeof(uint16_t);
-    uint64_t bytes = places / 4 * four + (m->rows / TNM_WIDE_ROWS + 1) * sizeof(struct tnm_strip);
-    if (use->reads_input)
-        bytes += (places / 4 + 4 * (uint64_t)tnm_block_columns_of(m->cols)) * four +
+    uint64_t four = 4 * sizeof(float) + sizeof(uint16_t);
+    uint64_t bytes = (m->nonzeros + m->nonzeros / 3) / 4 * four +
+                     (m->rows / TNM_WIDE_ROWS + 1) * sizeof(struct tnm_strip);
+    if (has_columns(use))
+        bytes += m->nonzeros * 20 / 9 / 4 * four +
                  sizeof(uint32_t) * ((uint64_t)tnm_block_columns_of(m->cols) + 1);
     return bytes;
 }
@@ -383,20 +383,22 @@ static bool make_block_columns(struct tnm_layout *layout, const struct tnm_matri
     return true;
 }
 
-// Tall, wide or neither; *found tells.
+// Strips, block columns or both; *found tells whether there are any. What is too active for block
+// columns is gathered: by strips, whose step holds two records' worth, or by rows, of four entries.
 static bool make_blocks(struct tnm_layout *layout, const struct tnm_use *use, bool *found) {
     const struct tnm_matrix *m = use->matrix;
     struct tnm_block_plan plan;
-    bool ok = tnm_blocks_plan(&plan, m);
-    *found = plan.shape != TNM_NO_BLOCKS;
-    if (*found) {
+    bool ok = tnm_blocks_plan(&plan, m), strips = plan.shape != TNM_NO_BLOCKS;
+    bool columns = plan.shape != TNM_TALL && plan.columns && has_columns(use);
+    *found = strips || columns;
+    if (ok && strips) {
         layout->kernel = plan.shape == TNM_TALL ? "gather 4x1" : "gather 1x4";
         ok = make_strips(layout, m, &plan);
     }
-    if (ok && plan.shape == TNM_WIDE && has_columns(use)) {
+    if (ok && columns) {
         layout->kernel = "scatter 1x4";
+        layout->most_active = strips ? plan.n_steps * 3 / 2 : count_records(&layout->rows) * 3 / 8;
         ok = make_block_columns(layout, m, &plan);
-        layout->most_active = plan.n_records * 3 / 4;
     }
     tnm_block_plan_free(&plan);
     return ok;

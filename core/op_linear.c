@@ -64,8 +64,10 @@ static void run_block_columns(const struct tnm_kernels *kernels, const struct tn
     uint32_t n = kernels->find_active_blocks(p->x, p->cols, room.active);
     if (active_records(w->wide_columns.start, room.active, n) <= w->most_active)
         kernels->scatter_wide(&w->wide_columns, p->x, n, &room, p->y, p->clamp);
-    else
+    else if (w->wide.strip != NULL)
         kernels->gather_wide(&w->wide, p->x, p->y, p->clamp);
+    else
+        kernels->gather(&w->rows, p->x, p->y, p->clamp);
 }
 
 static void run_one(const struct tnm_kernels *kernels, const struct tnm_product *p) {

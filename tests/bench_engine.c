@@ -183,6 +183,35 @@ static void compare(struct bench *b, unsigned batch, bool sparse) {
     }
 }
 
+// Networks of as many weights in each layer, each of the last table: what blocks alone do.
+static void compare_blocks(void) {
+    static const struct {
+        const char *name;
+        struct nets_weights weights;
+    } cases[] = {{"single weights", {TNM_CSR_CODEBOOK, 5, 94, false}},
+                 {"blocks of 4x1", {TNM_CSR_CODEBOOK, 5, 94, false, 4, 1, 0}},
+                 {"blocks of 1x4", {TNM_CSR_CODEBOOK, 5, 94, false, 1, 4, 0}}};
+    static struct bench bench[3];
+    double blas = 0, single = 0;
+    printf("784-300-100-10, 94 %% zeros, batch 1:\n");
+    setenv("TNM_CPU_OFF", "", 1);
+    for (int i = 0; i < 3; i++) {
+        struct bench *b = &bench[i];
+        make(b, &cases[i].weights);
+        b->batch = 1;
+#ifdef BENCH_BLAS
+        if (i == 0)
+            row("OpenBLAS, dense", blas = time_of(b, run_blas), 0);
+#endif
+        open_session(b, 1);
+        double ns = time_of(b, run_session);
+        single = i == 0 ? ns : single;
+        row(cases[i].name, ns, blas);
+        if (i > 0)
+            printf("  %-34s %9s      %5.2f times as fast as single weights\n", "", "", single / ns);
+    }
+}
+
 // ---- Convolutions -------------------------------------------------------------------------------
 
 static const struct conv {
@@ -280,6 +309,7 @@ int main(void) {
     static const unsigned batch[] = {1, 8, 32, 256};
     for (int i = 0; i < 4; i++)
         compare(&one, batch[i], true);
+    compare_blocks();
     for (int i = 0; i < 4; i++)
         compare(&two, batch[i], false);
     for (size_t i = 0; i < sizeof convs / sizeof *convs; i++)

@@ -88,6 +88,22 @@ static uint64_t places_slowly(const struct tnm_matrix *m, bool tall) {
     return steps * (tall ? 16 : 32);
 }
 
+// Records of four rows for each block column.
+static uint64_t records_slowly(const struct tnm_matrix *m) {
+    float *w = malloc(tnm_matrix_elements(m) * sizeof *w);
+    uint64_t records = 0;
+    tnm_matrix_to_dense(m, w);
+    for (uint32_t c = 0, places; c < m->cols; c += 4) {
+        uint32_t n = 0;
+        for (uint32_t r = 0; r < m->rows; r++)
+            n += weights_at(w, m->rows, m->cols, (const uint32_t[]){r, c}, (const uint32_t[]){1, 4},
+                            &places) > 0;
+        records += (n + 3) / 4;
+    }
+    free(w);
+    return records;
+}
+
 START_TEST(a_shape_is_taken_where_three_of_four_places_hold_a_weight) {
     struct randomness r;
     random_start(&r, 100 + (uint64_t)_i);
@@ -103,6 +119,9 @@ START_TEST(a_shape_is_taken_where_three_of_four_places_hold_a_weight) {
     uint64_t least = tall < wide ? tall : wide;
     enum tnm_block_shape want = tall <= wide ? TNM_TALL : TNM_WIDE;
     ck_assert_int_eq(plan.shape, 4 * count.weights >= 3 * least ? want : TNM_NO_BLOCKS);
+    uint64_t records = records_slowly(&m);
+    ck_assert_uint_eq(plan.n_records, records);
+    ck_assert_int_eq(plan.columns, 20 * count.weights >= 9 * 16 * records);
     tnm_block_plan_free(&plan);
     tnm_matrix_free(&m);
 }

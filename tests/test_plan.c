@@ -205,8 +205,8 @@ START_TEST(blocks_have_kernels_of_their_own) {
         {{TNM_CSR, 32, 90, false, 4, 1, 0}, "gather 4x1", "gather 4x1"},
         {{TNM_CSR_CODEBOOK, 5, 90, false, 1, 4, 0}, "scatter 1x4", "gather 1x4"},
         {{TNM_CSR, 32, 90, false, 4, 1, 10}, "gather 4x1", "gather 4x1"},
-        {{TNM_CSR, 32, 90, false, 4, 1, 30}, "scatter", "gather"}, // mostly holes
-        {{TNM_CSR, 32, 90, false, 1, 2, 0}, "scatter", "gather"},
+        {{TNM_CSR, 32, 90, false, 4, 1, 30}, "scatter", "gather"},    // mostly holes
+        {{TNM_CSR, 32, 90, false, 1, 2, 0}, "scatter 1x4", "gather"}, // half full
         {{TNM_DENSE, 32, 90, false, 1, 4, 0}, "scatter 1x4", "gather 1x4"},
         {{TNM_CSR, 32, 50, false, 4, 1, 0}, "dense", "dense"},
     };
