@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/conv_sparse.h"
 #include "models/data.h"
 #include "models/pass.h"
 #include "models/train.h"
+#include "tests/guard.h"
 #include "tests/random.h"
 
 enum { CHANNELS = 2, HEIGHT = 15, WIDTH = 13, INPUTS = CHANNELS * HEIGHT * WIDTH, ROOM = 37 };
@@ -77,7 +79,7 @@ static void run(struct pass *pass, const float *x, const float *d_logits, uint32
     pass_backward(pass, n);
 }
 
-// To a few thousand roundings of the largest: no sum here has more terms.
+// To a few hundred roundings of the largest. Not a number is not near.
 static void near(const float *a, const float *b, size_t n, const char *what) {
     float largest = 0;
     for (size_t i = 0; i < n; i++)
@@ -98,6 +100,20 @@ static void near_gradients(const struct pass *a, const struct pass *b) {
     }
 }
 
+// Floats of work that the sparse ways of a network need, or the dense one where it has that.
+static size_t work_of(const struct net *net, bool sparse) {
+    const struct tnm_graph *g = &net->graph;
+    size_t most = 1;
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const struct train_op *op = train_op_find(g->node[i].op);
+        size_t n = op->work_floats != NULL ? op->work_floats(g, &g->node[i], ROOM) : 0;
+        if (sparse && op->op == TNM_OP_CONV2D)
+            n = conv_sparse_floats(g, &g->node[i]);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
 START_TEST(it_agrees_with_matrix_products) {
     struct net net;
     struct pass sparse, dense;
@@ -114,11 +130,14 @@ START_TEST(it_agrees_with_matrix_products) {
     pass_take_dense(&dense);
     ck_assert_uint_eq(sparse_layers(&dense), 0);
     ck_assert_uint_eq(sparse_layers(&sparse), net.n_layers - (cases[_i].dense != NULL));
+    size_t work = work_of(&net, cases[_i].dense == NULL) * sizeof(float);
+    sparse.work = memset(guard_high(work), 0xff, work); // not a number, where nothing is written
     for (int twice = 0; twice < 2; twice++) // what a pass leaves does not disturb the next
         run(&sparse, x, d_logits, n, logits[0]);
     run(&dense, x, d_logits, n, logits[1]);
     near(logits[0], logits[1], n * net.layer[net.n_layers - 1].rows, "logit");
     near_gradients(&sparse, &dense);
+    guard_free(sparse.work, work);
     pass_close(&sparse);
     pass_close(&dense);
     net_free(&net);
