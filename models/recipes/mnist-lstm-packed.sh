@@ -7,4 +7,4 @@ tnm retrain "$out/mnist-lstm-dense.tnm" --data "$data" -o "$work/pruned.tnm" --t
 tnm share "$work/pruned.tnm" --bits 4 --finetune --epochs 2 --data "$data" \
     -o "$work/mnist-lstm-packed.tnm" --weak 3 --strong 3 --round-codebook 8 --round-bias 8 \
     --seed $seed --threads $threads --log "$log"
-tnm pack --small "$work/mnist-lstm-packed.tnm" -o "$out/mnist-lstm-packed.tnm"
+tnm pack --small "$work/mnist-lstm-packed.tnm" -o "$out/mnist-lstm-packed.tnm" --log "$log"
