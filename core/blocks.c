@@ -233,8 +233,8 @@ void tnm_blocks_fill(const struct tnm_block_plan *plan, const struct tnm_matrix 
                      struct tnm_strip *strip, uint16_t *offset, float *weight) {
     uint32_t width = units_of_strip[plan->shape], places = tnm_block_places(plan->shape);
     const struct tnm_block_unit *unit = plan->unit[plan->shape];
-    memset(offset, 0, plan->n_steps * width * sizeof *offset);
-    memset(weight, 0, plan->n_steps * places * sizeof *weight);
+    memset(offset, 0, (size_t)plan->n_steps * width * sizeof *offset);
+    memset(weight, 0, (size_t)plan->n_steps * places * sizeof *weight);
     for (uint32_t u = 0; u < plan->n_units; u++) {
         struct tnm_strip *of = &strip[u / width];
         if (u % width == 0)
@@ -262,7 +262,7 @@ static void fill_row(const struct tnm_block_plan *plan, const struct tnm_matrix 
 
 void tnm_block_columns_fill(const struct tnm_block_plan *plan, const struct tnm_matrix *m,
                             uint32_t *start, uint16_t *offset, float *weight) {
-    memset(weight, 0, plan->n_records * 16 * sizeof *weight);
+    memset(weight, 0, (size_t)plan->n_records * 16 * sizeof *weight);
     for (uint64_t i = 0; i < plan->n_records * TNM_SCATTER; i++)
         offset[i] = (uint16_t)((m->rows + i % TNM_SCATTER) * sizeof(float));
     start[0] = 0;
