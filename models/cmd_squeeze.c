@@ -66,7 +66,8 @@ static const struct cli_command command = {
     0};
 
 enum {
-    SPARE_BYTES = 3 // scores that are not known yet code in so many more at most
+    LEAST_BYTES = 48, // header and directory alone
+    SPARE_BYTES = 3   // scores that are not known yet code in so many more at most
 };
 
 static bool open_net(const struct settings *s, struct step *step, struct net *net,
@@ -155,7 +156,7 @@ static bool check_size(const char *path, uint64_t budget, struct tnm_error *err)
 static bool run(const struct settings *s, struct step *step, struct net *net, struct dataset *data,
                 struct tnm_error *err) {
     struct learn learn = {0};
-    if (s->budget <= SPARE_BYTES)
+    if (s->budget <= LEAST_BYTES)
         return tnm_fail(err, TNM_EINPUT, "a budget of %llu bytes is too small for any file",
                         (unsigned long long)s->budget);
     struct squeeze squeeze = {.net = net,
