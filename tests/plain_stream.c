@@ -2,11 +2,11 @@
 // Section 6.1 of FORMAT.md, sentence by sentence: tables, interval, models, mixing.
 #include "tests/plain_stream.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 int64_t plain_shift(int64_t x, int n) {
-    return (int64_t)floor(ldexp((double)x, -n));
+    int64_t power = (int64_t)1 << n;
+    return x >= 0 ? x / power : -((power - 1 - x) / power);
 }
 
 int64_t plain_within(int64_t x, int64_t least, int64_t most) {
