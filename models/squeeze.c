@@ -37,7 +37,7 @@ static const struct course short_epochs = {60, 8, 8, 8, 120, 10, 0.5},
                            long_epochs = {18, 3, 8, 4, 40, 5, 0.6};
 
 // The share of the budget that weights may add when they change their groups.
-static const double slack = 0.003;
+static const double slack = 0.008;
 
 // What is left at the first level at most, as a share of all weights; and where few copies of an
 // image are better than many: measured on 784-300-100-10.
