@@ -68,7 +68,7 @@ bool augment_open(struct augment_bench *bench, uint32_t width, uint32_t height, 
         bench->across[i] = at, at += (size_t)nodes * width;
         bench->from[i] = at, at += width;
     }
-    bench->at = (int32_t *)at;
+    bench->at = (void *)at;
     fill_basis(bench->basis_x, nodes, width);
     fill_basis(bench->basis_y, nodes, height);
     return true;

@@ -22,7 +22,9 @@ struct settings {
     uint32_t bits, init, threads, round_codebook, round_bias;
     uint64_t seed;
     struct cli_list layers;
-    bool json, finetune, regroup;
+    bool json, finetune;
+    uint32_t regroup;
+    double regroup_rate;
 };
 
 #define AT(field) offsetof(struct settings, field)
@@ -36,8 +38,10 @@ static const struct cli_option options[] = {
     {"layer", 0, CLI_LIST, AT(layers), "NAME=B", NULL, 0, 0, "B for one layer; may be repeated"},
     {"finetune", 0, CLI_FLAG, AT(finetune), NULL, NULL, 0, 0,
      "then train the shared values and the biases on --data"},
-    {"regroup", 0, CLI_FLAG, AT(regroup), NULL, NULL, 0, 0,
-     "with --finetune: weights may change their group while they learn"},
+    {"regroup", 0, CLI_COUNT, AT(regroup), "N", "0", 0, 100000,
+     "before --finetune, N passes in which weights may change their group"},
+    {"regroup-lr", 0, CLI_REAL, AT(regroup_rate), "X", "0.001", 1e-9, 100,
+     "its learning rate, along a cosine"},
     {"epochs", 0, CLI_COUNT, LEARN_AT(epochs), "N", NULL, 1, 100000, "passes of --finetune [3]"},
     {"lr", 0, CLI_REAL, LEARN_AT(rate), "X", NULL, 1e-9, 100,
      "its learning rate, along a cosine [0.0003]"},
@@ -148,13 +152,24 @@ static bool share_all(const struct settings *s, struct net *net, const uint32_t 
     return true;
 }
 
-// regroup: NULL where weights stay in their groups.
+static bool regroup(const struct settings *s, struct regroup *groups, struct learn *learn,
+                    struct net *net, const struct dataset *data, struct tnm_error *err) {
+    const struct train_options was = learn->options;
+    if (s->regroup == 0)
+        return true;
+    learn->options.regroup = groups;
+    learn->options.epochs = s->regroup;
+    learn->options.rate = (float)s->regroup_rate;
+    bool ok = learn_epochs(learn, net, data, err);
+    learn->options = was;
+    return ok;
+}
+
 static bool finetune(const struct settings *s, struct net *net, const struct dataset *data,
-                     struct regroup *regroup, json_t *details, struct tnm_error *err) {
+                     struct regroup *groups, json_t *details, struct tnm_error *err) {
     struct learn learn;
-    bool ok = learn_open(&learn, &s->learn, net, data, err);
-    learn.options.regroup = regroup;
-    ok = ok && learn_epochs(&learn, net, data, err);
+    bool ok = learn_open(&learn, &s->learn, net, data, err) &&
+              regroup(s, groups, &learn, net, data, err) && learn_epochs(&learn, net, data, err);
     if (ok)
         json_object_set(details, "epochs", learn.epochs);
     learn_close(&learn, ok);
@@ -163,11 +178,10 @@ static bool finetune(const struct settings *s, struct net *net, const struct dat
 
 static bool share_and_tune(const struct settings *s, struct net *net, const uint32_t *bits,
                            const struct dataset *data, json_t *details, struct tnm_error *err) {
-    struct regroup regroup = {0};
-    bool ok = (!s->regroup || regroup_open(&regroup, net, err)) &&
-              share_all(s, net, bits, details, err) &&
-              (!s->finetune || finetune(s, net, data, s->regroup ? &regroup : NULL, details, err));
-    regroup_close(&regroup);
+    struct regroup groups;
+    bool ok = regroup_open(&groups, net, err) && share_all(s, net, bits, details, err) &&
+              (!s->finetune || finetune(s, net, data, &groups, details, err));
+    regroup_close(&groups);
     return ok;
 }
 
@@ -208,7 +222,7 @@ int cmd_share(int argc, char **argv) {
     int code = cli_parse(&command, argc, argv, &s, &files);
     if (code == CLI_GO && s.finetune && s.data == NULL)
         code = cli_wrong(&command, "--finetune wants --data");
-    if (code == CLI_GO && s.regroup && !s.finetune)
+    if (code == CLI_GO && s.regroup > 0 && !s.finetune)
         code = cli_wrong(&command, "--regroup wants --finetune");
     if (code == CLI_GO)
         code = learn_check(&s.learn, &command);

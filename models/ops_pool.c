@@ -153,7 +153,8 @@ static void add_pairs(float *to, floats even_ones, floats odd_ones) {
 }
 
 static void give_four(const float *d_out, const int32_t *kept, float *up, float *down) {
-    const ints d = *(const ints *)d_out, which = *(const ints *)kept;
+    const floats gradient = *(const floats *)d_out;
+    const ints d = (ints)gradient, which = *(const ints *)kept;
     add_pairs(up, (floats)(d & (which == 0)), (floats)(d & (which == 1)));
     add_pairs(down, (floats)(d & (which == 2)), (floats)(d & (which == 3)));
 }

@@ -29,22 +29,22 @@ enum {
 
 // Epochs of each stage. Convolutions and lstms take 5 to 20 times as long for one as matrices do,
 // and learn more in it.
-// A level keeps at least so much of the one before.
+// A level keeps at least so much of the one before. A network with at most the share tiny of its
+// weights learns best from few copies of an image.
 struct course {
-    double dense, prune, tune, fit, polish, share, level;
+    double dense, prune, tune, fit, polish, regroup, share, level, tiny;
 };
-static const struct course short_epochs = {60, 8, 8, 8, 120, 10, 0.5},
-                           long_epochs = {18, 3, 8, 4, 40, 5, 0.6};
+static const struct course short_epochs = {60, 8, 8, 8, 120, 30, 20, 0.5, 0.019},
+                           long_epochs = {18, 3, 8, 4, 30, 15, 12, 0.6, 0.01};
 
 // The share of the budget that weights may add when they change their groups.
 static const double slack = 0.008;
 
-// What is left at the first level at most, as a share of all weights; and where few copies of an
-// image are better than many: measured on 784-300-100-10.
-static const double first_level = 0.06, tiny = 0.019;
+// What is left at the first level at most, as a share of all weights.
+static const double first_level = 0.06;
 
 static const float dense_rate = 2e-3f, prune_rate = 7e-4f, tune_rate = 1.5e-3f, tiny_rate = 3e-3f,
-                   share_rate = 3e-4f;
+                   regroup_rate = 1e-3f, deep_regroup_rate = 2e-3f, share_rate = 3e-3f;
 
 // ---- Stages ------------------------------------------------------------------------------------
 
@@ -68,10 +68,10 @@ static const struct course *course_of(const struct squeeze *s) {
 static uint32_t copies_for(const struct squeeze *s, uint64_t n) {
     const struct pool *pool = s->learn->options.pool;
     double part = (double)n / (double)net_weights(s->net);
-    if (pool == NULL || is_deep(s->net) || part > first_level)
+    if (pool == NULL || part > first_level)
         return 0; // all
     uint32_t mild = 1 + pool->weak;
-    return part > tiny || mild < FEW_COPIES ? mild : FEW_COPIES;
+    return part > course_of(s)->tiny || mild < FEW_COPIES ? mild : FEW_COPIES;
 }
 
 static bool train(struct squeeze *s, double standard_epochs, enum train_schedule schedule,
@@ -168,8 +168,9 @@ static bool dense(struct squeeze *s, struct tnm_error *err) {
 }
 
 static float rate_for(const struct squeeze *s, uint64_t n) {
-    return is_deep(s->net) || (double)n > tiny * (double)net_weights(s->net) ? tune_rate
-                                                                             : tiny_rate;
+    return is_deep(s->net) || (double)n > course_of(s)->tiny * (double)net_weights(s->net)
+               ? tune_rate
+               : tiny_rate;
 }
 
 // A stage is named after its size, so that runs with other budgets may share a folder.
@@ -282,19 +283,27 @@ static bool share_by_worth(struct squeeze *s, uint64_t budget, struct tnm_error 
     return ok;
 }
 
+static bool share_weights(struct squeeze *s, uint64_t budget, struct tnm_error *err) {
+    return s->bits > 0 ? room_share(s->net, s->bits, err) : share_by_worth(s, budget, err);
+}
+
+// Weights first find their groups; then the groups stay, and what they share is trained.
 static bool share_once(struct squeeze *s, uint64_t budget, size_t *len, struct tnm_error *err) {
     struct room room = room_of(s);
     struct regroup regroup;
+    float rate = is_deep(s->net) ? deep_regroup_rate : regroup_rate;
+    uint64_t n = net_nonzeros(s->net);
     if (!regroup_open(&regroup, s->net, err))
         return false;
     s->learn->options.regroup = &regroup;
-    bool ok = (s->bits > 0 ? room_share(s->net, s->bits, err) : share_by_worth(s, budget, err)) &&
-              train(s, course_of(s)->share, TRAIN_COSINE, share_rate, net_nonzeros(s->net), err);
+    bool ok = share_weights(s, budget, err) &&
+              train(s, course_of(s)->regroup, TRAIN_COSINE, rate, n, err);
     s->learn->options.regroup = NULL;
     regroup_close(&regroup);
-    if (ok)
-        room_round(s->net);
-    return ok && tell(s, "share", err) && room_size(&room, len, err);
+    if (!ok || !train(s, course_of(s)->share, TRAIN_COSINE, share_rate, n, err))
+        return false;
+    room_round(s->net);
+    return tell(s, "share", err) && room_size(&room, len, err);
 }
 
 static bool trim(struct squeeze *s, struct tnm_error *err) {

@@ -8,9 +8,8 @@
 //              copy
 //     fit      what the file still has too much goes, too
 //     polish   most of the training, of the weights that stay
-//     share    bits of each layer by what they are worth (allot.h); weights learn on, and may
-//     change
-//              their group
+//     share    bits of each layer by what they are worth (allot.h); weights first may change their
+//              group (regroup.h), then the groups stay and their values learn
 //     round    shared values and biases (room.h)
 //     trim     the least salient weights, where a few bytes are left over
 //
