@@ -22,7 +22,8 @@ struct bench_options {
     const char *data;         // inputs are its test images; NULL: as inputs says
     enum bench_inputs inputs; //
     uint32_t batch, threads;  // at least 1
-    uint32_t rounds;          // of some milliseconds each
+    uint32_t rounds;          // at least 1
+    double round_ns;          // a round is to last, without what else the machine does
 };
 
 // Nanoseconds an input; NaN of a way that was not or cannot be run.

@@ -189,8 +189,8 @@ static void put_bars(const struct drawing *d, const struct chart_point *p) {
     if (isfinite(p->y_low))
         fprintf(d->out, "<path class=\"%s\" d=\"M%.1f %.1fh6m-3 0V%.1fm-3 0h6\"/>", classes, x - 3,
                 axis_at(&d->y, p->y_low), axis_at(&d->y, p->y_high));
-    if (isfinite(p->x_least))
-        put_stroke(d->out, classes, axis_at(&d->x, p->x_least), y, x, y);
+    if (isfinite(p->x_far))
+        put_stroke(d->out, classes, axis_at(&d->x, p->x_far), y, x, y);
 }
 
 // Letters may be wider or narrower here than was reckoned: they start at the side of the point.
@@ -276,8 +276,8 @@ static void keep_off_all(struct drawing *d) {
         double x = at_x(d, p), y = at_y(d, p);
         if (isfinite(p->y_low))
             keep_off(d, x, axis_at(&d->y, p->y_low), x, axis_at(&d->y, p->y_high));
-        if (isfinite(p->x_least))
-            keep_off(d, axis_at(&d->x, p->x_least), y, x, y);
+        if (isfinite(p->x_far))
+            keep_off(d, axis_at(&d->x, p->x_far), y, x, y);
     }
     for (uint32_t s = 0; s < c->n_series; s++) {
         const struct chart_point *p = next_of(c, s, NULL), *q;
@@ -334,7 +334,7 @@ static void set_axes(struct drawing *d) {
     double x0 = INFINITY, x1 = -INFINITY, y0 = INFINITY, y1 = -INFINITY;
     for (const struct chart_point *p = c->point; p < c->point + c->n; p++) {
         widen(&x0, &x1, p->x);
-        widen(&x0, &x1, p->x_least);
+        widen(&x0, &x1, p->x_far);
         widen(&y0, &y1, p->y);
         widen(&y0, &y1, p->y_low);
         widen(&y0, &y1, p->y_high);

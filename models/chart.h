@@ -16,7 +16,7 @@ enum {
 };
 
 struct chart_point {
-    double x, x_least;       // a bar from x to x_least; NaN: none
+    double x, x_far;         // a bar between them; NaN: none
     double y, y_low, y_high; // a bar; NaN: none
     uint32_t series;
     bool is_reference; // from elsewhere: drawn hollow, without line and bars

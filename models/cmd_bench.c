@@ -87,7 +87,8 @@ static int bench(const char *file, const struct tnm_model *model, const struct s
                                       .inputs = BENCH_OWN,
                                       .batch = s->batch,
                                       .threads = s->threads != 0 ? s->threads : team_processors(),
-                                      .rounds = s->rounds};
+                                      .rounds = s->rounds,
+                                      .round_ns = 3e6};
     if (!bench_run(model, &how, &result, &err))
         return cli_fail(&err);
     if (s->json)

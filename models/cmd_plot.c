@@ -37,16 +37,13 @@ static const struct cli_option options[] = {
 static const struct cli_command command = {
     "plot",
     "M.tnm... -o FILE.html|FILE.svg",
-    "Writes a page that shows the models side by side: accuracy against bytes and against time, a\n"
-    "table, and layer by layer which weights are left and which values they have. It needs nothing "
-    "from\n"
-    "elsewhere. FILE.svg gets accuracy against bytes alone.\n\n"
-    "Accuracy is what each file says; with --data it is measured. Time is measured as by tnm "
-    "bench, "
-    "one\n"
-    "input at a time on one thread: on the test images of --data, or else on made inputs, the same "
-    "for\n"
-    "all models of a size.",
+    "Writes a page that shows the models side by side: accuracy against bytes and\n"
+    "against time, a table, and layer by layer which weights are left and which values\n"
+    "they have. It needs nothing from elsewhere. FILE.svg gets accuracy against bytes\n"
+    "alone.\n\n"
+    "Accuracy is what each file says; with --data it is measured. Time is measured as by\n"
+    "tnm bench, one input at a time on one thread: on the test images of --data, or else\n"
+    "on made inputs, the same for all models of a size.",
     options,
     sizeof options / sizeof *options,
     1,

@@ -16,7 +16,8 @@
 #include "models/measure.h"
 
 enum {
-    ROUNDS = 31 // of timing
+    ROUNDS = 301, // of timing, so short that some fall between what else the machine does
+    ROUND_NS = 300000
 };
 
 // ---- Names of networks -------------------------------------------------------------------------
@@ -123,7 +124,7 @@ static void name_after(const char *file, char name[GALLERY_NAME]) {
 }
 
 static bool open_one(struct exhibit *e, const char *file, struct tnm_error *err) {
-    *e = (struct exhibit){.file = file, .ns = NAN, .ns_least = NAN};
+    *e = (struct exhibit){.file = file, .ns = NAN, .ns_median = NAN};
     if ((e->model = tnm_model_open(file, err)) == NULL)
         return false; // which names the file
     name_after(file, e->name);
@@ -152,12 +153,16 @@ static bool measure_one(struct exhibit *e, const struct gallery_options *o, stru
 
 static bool time_one(struct exhibit *e, const struct gallery_options *o, struct tnm_error *err) {
     struct bench_result result;
-    const struct bench_options how = {
-        .data = o->data, .inputs = BENCH_SEEDED, .batch = 1, .threads = 1, .rounds = ROUNDS};
+    const struct bench_options how = {.data = o->data,
+                                      .inputs = BENCH_SEEDED,
+                                      .batch = 1,
+                                      .threads = 1,
+                                      .rounds = ROUNDS,
+                                      .round_ns = ROUND_NS};
     if (!bench_run(e->model, &how, &result, err))
         return false;
-    e->ns = result.median[BENCH_SPARSE];
-    e->ns_least = result.least[BENCH_SPARSE];
+    e->ns_median = result.median[BENCH_SPARSE];
+    e->ns = result.least[BENCH_SPARSE];
     return true;
 }
 
@@ -191,4 +196,17 @@ void gallery_close(struct gallery *g) {
     free(g->at);
     records_free(&g->records);
     *g = (struct gallery){0};
+}
+
+uint32_t gallery_series(const struct gallery *g, const char *family) {
+    uint32_t series = 0;
+    for (uint32_t i = 0; i < g->n; i++) {
+        bool is_new = true;
+        for (uint32_t k = 0; k < i; k++)
+            is_new = is_new && strcmp(g->at[k].family, g->at[i].family) != 0;
+        if (strcmp(g->at[i].family, family) == 0)
+            return series;
+        series += is_new;
+    }
+    return UINT32_MAX;
 }

@@ -19,7 +19,7 @@ struct exhibit {
     struct tnm_summary summary;
     struct tnm_score test;       // as the file says, or as measured; images 0: unknown
     char data[GALLERY_DATA];     // what it was tested on: "mnist"; "" unknown
-    double ns, ns_least;         // an input: median, least; NaN: not timed
+    double ns, ns_median;        // an input: least, median; NaN: not timed
     char family[GALLERY_FAMILY]; // what kind of network, by its shape
 };
 
@@ -44,6 +44,10 @@ bool gallery_open(struct gallery *g, const char *const *files, uint32_t n,
                   const struct gallery_options *options, struct tnm_error *err) TNM_MUST_CHECK;
 
 void gallery_close(struct gallery *g);
+
+// The place of a kind of network among those of all models, in their order; UINT32_MAX of one that
+// none is of.
+uint32_t gallery_series(const struct gallery *g, const char *family);
 
 // What kind of network a model is, by its shape: as --arch would call it, if that has a name for it
 // ("784-300-100-10", "lenet5", "lstm-128"); else the sizes of its layers, as in

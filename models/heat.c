@@ -19,7 +19,7 @@
 #define COLD(ALPHA)                                                                                \
     { 30, 116, 222, ALPHA }
 #define TEAL(ALPHA)                                                                                \
-    { 0, 137, 123, ALPHA }
+    { 0, 150, 136, ALPHA }
 #define EMPTY                                                                                      \
     { 128, 128, 128, 26 }
 

@@ -8,6 +8,7 @@ enum {
     ROUNDS = 4,
     DIRECTIONS = 16,
     LEADER_FROM = 16, // a label further from its point gets a line
+    SPACE = 5,        // between one label and the next
 };
 
 static const double distance[] = {7, 11, 17, 25, 36, 50, 68, 90, 116, 146, 180};
@@ -17,6 +18,11 @@ static const double of_line = 5, of_crossing = 60, none = 1e9;
 
 static bool overlap(const struct label_box *a, const struct label_box *b) {
     return a->left < b->right && b->left < a->right && a->top < b->bottom && b->top < a->bottom;
+}
+
+static bool touch(const struct label_box *a, const struct label_box *b) {
+    return a->left < b->right + SPACE && b->left < a->right + SPACE && a->top < b->bottom &&
+           b->top < a->bottom;
 }
 
 static bool is_within(const struct label_box *inner, const struct label_box *outer) {
@@ -89,7 +95,7 @@ static double price(const struct label *all, uint32_t n, uint32_t own, double fa
     for (uint32_t i = 0; i < n; i++) {
         if (i == own || !all[i].placed)
             continue;
-        if (overlap(box, &all[i].box))
+        if (touch(box, &all[i].box))
             return none;
         sum += crossing(l, box, leader, &all[i]);
     }

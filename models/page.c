@@ -14,7 +14,7 @@
 
 static const char style[] =
     ":root{color-scheme:light dark;--paper:#fff;--panel:#f6f5f2;--ink:#1b1b1a;--soft:#5c5b57;"
-    "--line:#e0dfda;--link:#0b57b0;--warm:#e06206;--cold:#1e74de;--teal:#00897b}"
+    "--line:#e0dfda;--link:#0b57b0;--warm:#e06206;--cold:#1e74de}"
     "@media(prefers-color-scheme:dark){:root{--paper:#161615;--panel:#1f1f1d;--ink:#ecebe6;"
     "--soft:#b4b3ac;--line:#363532;--link:#7db4f5}}"
     "*{box-sizing:border-box}"
@@ -37,6 +37,7 @@ static const char style[] =
     "th{font-weight:600;color:var(--soft)}th[scope=row],th:first-child,.word{text-align:left}"
     "tbody th{color:var(--ink)}th a{text-decoration:none}th a:hover{text-decoration:underline}"
     "tbody tr:hover{background:var(--panel)}.key{vertical-align:-2px;margin-right:6px}"
+    ".wrap{white-space:normal;min-width:20em}"
     "code{font:13px ui-monospace,monospace}.long{overflow-wrap:anywhere}"
     "img{image-rendering:pixelated;max-width:100%;height:auto;display:block}"
     ".looks{display:flex;flex-wrap:wrap;gap:18px 22px}.look{width:160px}"
@@ -46,7 +47,8 @@ static const char style[] =
     ".head h3{margin:0}.head{display:flex;flex-wrap:wrap;gap:0 16px;align-items:baseline}"
     ".layers{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,348px),1fr));"
     "gap:22px 30px;margin-top:12px}.layer{min-width:0}.layer p{font-size:14px;margin:2px 0 8px}"
-    ".layer p b{font-weight:600;color:var(--ink)}.layer figcaption{margin-top:4px}"
+    ".layer p b{font-weight:600;white-space:nowrap;color:var(--ink)}.layer "
+    "figcaption{margin-top:4px}"
     ".values{width:100%;max-width:420px;height:auto;display:block;margin-top:8px;"
     "font:11px system-ui,sans-serif;fill:var(--soft)}.values .axis{stroke:var(--soft);fill:none}"
     ".values .above{stroke:var(--warm)}.values .below{stroke:var(--cold)}"
@@ -122,8 +124,10 @@ static bool put_time(FILE *out, const struct gallery *g, struct tnm_error *err) 
     if (plots_shown(g, PLOTS_TIME) == 0)
         return true;
     fputs("<section aria-labelledby=\"time\"><h2 id=\"time\">Accuracy against time</h2>\n<p "
-          "class=\"soft\">Measured for this page: the median time of one input at a time on one "
-          "thread, kernels ",
+          "class=\"soft\">Measured for this page, one input at a time on one thread: the least of "
+          "many short rounds, as other work of the machine only adds to it; a bar reaches to the "
+          "median. "
+          "Kernels ",
           out);
     markup_text(out, tnm_kernels_name());
     fprintf(out,
@@ -139,20 +143,6 @@ static bool put_time(FILE *out, const struct gallery *g, struct tnm_error *err) 
 }
 
 // ---- Table -------------------------------------------------------------------------------------
-
-// As in the charts: the place of a family among those of all models.
-static uint32_t series_of(const struct gallery *g, const char *family) {
-    uint32_t series = 0;
-    for (uint32_t i = 0; i < g->n; i++) {
-        bool is_new = true;
-        for (uint32_t k = 0; k < i; k++)
-            is_new = is_new && strcmp(g->at[k].family, g->at[i].family) != 0;
-        if (strcmp(g->at[i].family, family) == 0)
-            return series;
-        series += is_new;
-    }
-    return CHART_NO_SERIES;
-}
 
 static void put_accuracy(FILE *out, const struct exhibit *e) {
     double low, high;
@@ -180,47 +170,48 @@ static bool has_several_data(const struct gallery *g) {
     return false;
 }
 
+static void put_words(FILE *out, const char *words) {
+    fputs("</td><td class=\"word\"><bdi>", out);
+    markup_text(out, words);
+    fputs("</bdi>", out);
+}
+
 static void put_row(FILE *out, const struct gallery *g, uint32_t i) {
     const struct exhibit *e = &g->at[i];
     const struct tnm_summary *s = &e->summary;
     char time[MARKUP_NUMBER];
     fprintf(out, "<tr><th scope=\"row\">");
-    chart_mark(out, series_of(g, e->family), false);
+    chart_mark(out, gallery_series(g, e->family), false);
     fprintf(out, "<a href=\"#m%u\">", i);
     markup_text(out, e->name);
-    fputs("</a></th><td class=\"word\">", out);
-    markup_text(out, e->family);
-    if (has_several_data(g)) {
-        fputs("</td><td class=\"word\"><bdi>", out);
-        markup_text(out, e->data);
-        fputs("</bdi>", out);
-    }
-    fputs("</td><td>", out);
+    fputs("</a></th><td>", out);
     put_count(out, s->bytes);
+    fputs("</td><td>", out);
+    put_accuracy(out, e);
     fprintf(out, "</td><td>%.1f×</td><td>", ratio(s));
     put_count(out, s->nonzeros);
     fprintf(out, "</td><td>%.2f&#8239;%%</td><td>", removed(s));
     if (s->bits > 0)
         fprintf(out, "%u", s->bits);
-    fputs("</td><td>", out);
-    put_accuracy(out, e);
     if (g->timed)
         fprintf(out, "</td><td>%s", isfinite(e->ns) ? markup_time(e->ns, time) : "");
+    put_words(out, e->family);
+    if (has_several_data(g))
+        put_words(out, e->data);
     fprintf(out, "</td><td class=\"word\"><code>%.12s</code></td></tr>\n",
             tnm_model_digest(e->model));
 }
 
 static void put_columns(FILE *out, const struct gallery *g) {
-    fputs("<thead><tr><th scope=\"col\">model</th><th scope=\"col\" class=\"word\">network</th>",
-          out);
-    if (has_several_data(g))
-        fputs("<th scope=\"col\" class=\"word\">data</th>", out);
-    fputs("<th scope=\"col\">bytes</th><th scope=\"col\">smaller</th><th scope=\"col\">left</th>"
-          "<th scope=\"col\">removed</th><th scope=\"col\">bits</th><th scope=\"col\">test "
-          "accuracy</th>",
+    fputs("<thead><tr><th scope=\"col\">model</th><th scope=\"col\">bytes</th><th "
+          "scope=\"col\">test accuracy</th><th scope=\"col\">smaller</th><th "
+          "scope=\"col\">left</th><th scope=\"col\">removed</th><th scope=\"col\">bits</th>",
           out);
     if (g->timed)
-        fputs("<th scope=\"col\">an input</th>", out);
+        fputs("<th scope=\"col\">least time</th>", out);
+    fputs("<th scope=\"col\" class=\"word\">network</th>", out);
+    if (has_several_data(g))
+        fputs("<th scope=\"col\" class=\"word\">data</th>", out);
     fputs("<th scope=\"col\" class=\"word\">digest</th></tr></thead>\n", out);
 }
 
@@ -241,23 +232,22 @@ static void put_table(FILE *out, const struct gallery *g) {
 static void put_records(FILE *out, const struct gallery *g) {
     if (g->records.n == 0)
         return;
-    fputs("<h3>Published by others</h3>\n<div class=\"scroll\" role=\"region\" "
-          "aria-label=\"Published "
-          "by others\" tabindex=\"0\"><table><thead><tr><th scope=\"col\">name</th><th "
-          "scope=\"col\" class=\"word\">network</th><th scope=\"col\">bytes</th><th "
-          "scope=\"col\">test accuracy</th><th scope=\"col\" class=\"word\">source</th></tr>"
-          "</thead>\n<tbody>\n",
+    fputs("<h3 id=\"others\">Published by others</h3>\n<div class=\"scroll\" role=\"region\" "
+          "aria-labelledby=\"others\" tabindex=\"0\"><table><thead><tr><th scope=\"col\">name</th>"
+          "<th scope=\"col\">bytes</th><th scope=\"col\">test accuracy</th><th scope=\"col\" "
+          "class=\"word\">network</th><th scope=\"col\" class=\"word\">source</th></tr></thead>\n"
+          "<tbody>\n",
           out);
     for (uint32_t i = 0; i < g->records.n; i++) {
         const struct record *r = &g->records.record[i];
         fputs("<tr><th scope=\"row\">", out);
-        chart_mark(out, series_of(g, r->network), true);
+        chart_mark(out, gallery_series(g, r->network), true);
         markup_text(out, r->name);
-        fputs("</th><td class=\"word\">", out);
-        markup_text(out, r->network);
-        fputs("</td><td>", out);
+        fputs("</th><td>", out);
         put_count(out, (uint64_t)r->bytes);
-        fprintf(out, "</td><td>%.2f&#8239;%%</td><td class=\"word\"><bdi>", 100 * r->accuracy);
+        fprintf(out, "</td><td>%.2f&#8239;%%", 100 * r->accuracy);
+        put_words(out, r->network);
+        fputs("</td><td class=\"word wrap\"><bdi>", out);
         markup_text(out, r->source);
         fputs("</bdi></td></tr>\n", out);
     }
@@ -354,7 +344,7 @@ static bool put_model(FILE *out, const struct gallery *g, uint32_t i, struct tnm
             "<section class=\"model\" id=\"m%u\" aria-labelledby=\"n%u\"><div "
             "class=\"head\"><h3 id=\"n%u\">",
             i, i, i);
-    chart_mark(out, series_of(g, e->family), false);
+    chart_mark(out, gallery_series(g, e->family), false);
     markup_text(out, e->name);
     fputs("</h3><span class=\"soft\">", out);
     markup_text(out, e->family);

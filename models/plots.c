@@ -15,7 +15,7 @@
 enum {
     TOLD = 512, // bytes of what a point is, in words; what is longer is cut
     LINK = 16,
-    ERRORS_FROM = 10, // times as many errors of the worst as of the best: their logarithm is drawn
+    ERRORS_FROM = 4, // times as many errors of the worst as of the best: their logarithm is drawn
 };
 
 // The chart of one set of data.
@@ -81,20 +81,14 @@ static size_t common_prefix(const struct panel *p) {
     return n > 1 ? len : 0;
 }
 
-static uint32_t known_series(const struct panel *p, const char *family) {
-    for (uint32_t i = 0; i < p->chart.n_series; i++)
-        if (strcmp(p->series[i], family) == 0)
-            return i;
-    return CHART_NO_SERIES;
-}
-
-static uint32_t series_of(struct panel *p, const char *family) {
-    uint32_t i = known_series(p, family);
-    if (i == CHART_NO_SERIES) {
-        i = p->chart.n_series++;
-        p->series[i] = family;
+// The same look in every chart.
+static void name_series(struct panel *p) {
+    for (uint32_t i = 0; i < p->g->n; i++) {
+        uint32_t series = gallery_series(p->g, p->g->at[i].family);
+        p->series[series] = p->g->at[i].family;
+        if (series >= p->chart.n_series)
+            p->chart.n_series = series + 1;
     }
-    return i;
 }
 
 // ---- Points ------------------------------------------------------------------------------------
@@ -118,11 +112,11 @@ static void add_model(struct panel *p, uint32_t i) {
     tell_model(e, low, high, p->told[n]);
     snprintf(p->link[n], LINK, "#m%u", i);
     *point = (struct chart_point){.x = p->by == PLOTS_TIME ? e->ns : (double)e->summary.bytes,
-                                  .x_least = p->by == PLOTS_TIME ? e->ns_least : NAN,
+                                  .x_far = p->by == PLOTS_TIME ? e->ns_median : NAN,
                                   .y = measure_accuracy(e->test),
                                   .y_low = low,
                                   .y_high = high,
-                                  .series = series_of(p, e->family),
+                                  .series = gallery_series(p->g, e->family),
                                   .label = name[p->prefix] != 0 ? name + p->prefix : name,
                                   .told = p->told[n],
                                   .link = p->link[n]};
@@ -144,11 +138,11 @@ static void add_record(struct panel *p, const struct record *r) {
     snprintf(p->told[n], TOLD, "%s, %s: %s bytes, %.2f %% right. %s", r->name, r->network,
              markup_count((uint64_t)r->bytes, bytes), 100 * r->accuracy, r->source);
     p->point[n] = (struct chart_point){.x = r->bytes,
-                                       .x_least = NAN,
+                                       .x_far = NAN,
                                        .y = r->accuracy,
                                        .y_low = NAN,
                                        .y_high = NAN,
-                                       .series = known_series(p, r->network),
+                                       .series = gallery_series(p->g, r->network),
                                        .is_reference = true,
                                        .label = r->name,
                                        .told = p->told[n]};
@@ -206,11 +200,11 @@ static void finish(struct panel *p) {
              p->data[0] != 0 ? ", " : "", p->data);
     c->title = p->title;
     c->told = p->summary;
-    c->x_title = by_time ? "time for an input, bars to the least (log scale)"
+    c->x_title = by_time ? "time of an input: the least, bars to the median (log scale)"
                          : "bytes of the whole file (log scale)";
     c->y_title = c->y_scale == AXIS_ERRORS
-                     ? "right on the test images, 95 % interval (log scale of the errors)"
-                     : "right on the test images, 95 % interval";
+                     ? "test accuracy and its 95 % interval (log scale of the errors)"
+                     : "test accuracy and its 95 % interval";
     c->x_scale = AXIS_LOG;
     c->x_unit = by_time ? AXIS_TIME : AXIS_BYTES;
     c->reference = "hollow: published by others";
@@ -237,8 +231,7 @@ static bool panel_make(struct panel *p, const struct gallery *g, enum plots_by b
         return tnm_fail_errno(err, ENOMEM, "chart");
     }
     p->prefix = common_prefix(p);
-    for (uint32_t k = 0; k < g->n; k++)
-        series_of(p, g->at[k].family); // the same look in every chart
+    name_series(p);
     add_points(p);
     finish(p);
     return true;

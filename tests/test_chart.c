@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// Text for pages, ticks, labels that keep apart, published results, and charts as XML.
+// Text for pages, ticks, labels that keep apart, and charts as XML.
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,9 +10,7 @@
 #include "models/chart.h"
 #include "models/labels.h"
 #include "models/markup.h"
-#include "models/records.h"
 #include "tests/random.h"
-#include "tests/scratch.h"
 #include "tests/xml.h"
 
 // ---- Markup ------------------------------------------------------------------------------------
@@ -211,67 +209,6 @@ START_TEST(a_lonely_label_stands_at_the_right_of_its_point) {
 }
 END_TEST
 
-// ---- Records -----------------------------------------------------------------------------------
-
-static const char *folder;
-
-static void make_folder(void) {
-    folder = scratch_make();
-}
-
-static void remove_folder(void) {
-    scratch_remove(folder);
-}
-
-static bool read_text(struct records *records, const char *text, struct tnm_error *err) {
-    const char *path = scratch_path(folder, "records.txt");
-    scratch_write(path, text, strlen(text));
-    return records_read(records, path, err);
-}
-
-START_TEST(records_are_lines_with_tabs) {
-    struct records r;
-    ck_assert(read_text(&r,
-                        "# bytes and so on\n\n27000\t98.42\t784-300-100-10\tDeep Compression\tHan\n"
-                        "3030\t99.31\tlenet5\tMIRACLE\tHavasi <2019>\tmnist",
-                        NULL));
-    ck_assert_uint_eq(r.n, 2);
-    ck_assert_double_eq(r.record[0].bytes, 27000);
-    ck_assert_double_eq_tol(r.record[0].accuracy, 0.9842, 1e-12);
-    ck_assert_str_eq(r.record[0].network, "784-300-100-10");
-    ck_assert_str_eq(r.record[0].name, "Deep Compression");
-    ck_assert_str_eq(r.record[0].data, "");
-    ck_assert_str_eq(r.record[1].source, "Havasi <2019>");
-    ck_assert_str_eq(r.record[1].data, "mnist");
-    records_free(&r);
-}
-END_TEST
-
-static const struct {
-    const char *text, *refusal;
-} bad_records[] = {
-    {"27000\t98.42\tnet\tname\n", "line 1: 4 columns, not 5 or 6"},
-    {"# a\n27000 98.42 net name source\n", "line 2: 1 columns, not 5 or 6"},
-    {"1\t2\t3\t4\t5\t6\t7\n", "line 1: 7 columns, not 5 or 6"},
-    {"27 kB\t98\tnet\tname\tsource\n", "line 1: bytes = \"27 kB\" is no number from 1"},
-    {"0\t98\tnet\tname\tsource\n", "line 1: bytes = \"0\" is no number from 1"},
-    {"27\t101\tnet\tname\tsource\n", "line 1: accuracy = \"101\" is no number from 0 to 100"},
-    {"27\tnan\tnet\tname\tsource\n", "line 1: accuracy = \"nan\" is no number from 0 to 100"},
-    {"27\t99\tnet\t\tsource\n", "line 1: a record without a name"},
-};
-
-START_TEST(a_line_that_is_no_record_is_named) {
-    struct records r;
-    struct tnm_error err;
-    ck_assert(!read_text(&r, bad_records[_i].text, &err));
-    ck_assert_int_eq(err.code, TNM_EFORMAT);
-    ck_assert_msg(strstr(err.text, bad_records[_i].refusal) != NULL, "%s", err.text);
-    ck_assert_ptr_null(r.record);
-    ck_assert(!records_read(&r, scratch_path(folder, "none"), &err));
-    ck_assert_int_eq(err.code, TNM_EIO);
-}
-END_TEST
-
 // ---- Charts ------------------------------------------------------------------------------------
 
 #define HOSTILE "</title><script>alert('1')</script>&\"\x01\xff"
@@ -287,7 +224,7 @@ static char *write_chart(const struct chart *chart, const struct chart_form *for
 
 static struct chart_point point_at(double x, double y, uint32_t series, const char *label) {
     return (struct chart_point){.x = x,
-                                .x_least = x * 0.9,
+                                .x_far = x * 0.9,
                                 .y = y,
                                 .y_low = y - 0.01,
                                 .y_high = y + 0.005,
@@ -403,7 +340,6 @@ Suite *chart_suite(void);
 Suite *chart_suite(void) {
     Suite *suite = suite_create("chart");
     TCase *t = tcase_create("chart");
-    tcase_add_unchecked_fixture(t, make_folder, remove_folder);
     tcase_add_loop_test(t, the_checker_knows_good_from_bad, 0,
                         sizeof documents / sizeof *documents);
     tcase_add_loop_test(t, what_is_escaped_is_only_text, 0, sizeof escapes / sizeof *escapes);
@@ -414,9 +350,6 @@ Suite *chart_suite(void) {
     tcase_add_test(t, values_stand_where_their_scale_puts_them);
     tcase_add_loop_test(t, labels_cover_neither_each_other_nor_points, 0, 5);
     tcase_add_test(t, a_lonely_label_stands_at_the_right_of_its_point);
-    tcase_add_test(t, records_are_lines_with_tabs);
-    tcase_add_loop_test(t, a_line_that_is_no_record_is_named, 0,
-                        sizeof bad_records / sizeof *bad_records);
     tcase_add_loop_test(t, a_chart_is_well_formed_whatever_names_are, 0, 2);
     tcase_add_test(t, a_line_joins_what_no_smaller_one_beats);
     tcase_add_loop_test(t, one_point_makes_a_chart, 0, 2);

@@ -75,6 +75,57 @@ static const char *records_path(void) {
     return path;
 }
 
+// ---- Records -----------------------------------------------------------------------------------
+
+static bool read_text(struct records *records, const char *text, struct tnm_error *err) {
+    const char *path = scratch_path(folder, "records.txt");
+    scratch_write(path, text, strlen(text));
+    return records_read(records, path, err);
+}
+
+START_TEST(records_are_lines_with_tabs) {
+    struct records r;
+    ck_assert(read_text(&r,
+                        "# bytes and so on\n\n27000\t98.42\t784-300-100-10\tDeep Compression\tHan\n"
+                        "3030\t99.31\tlenet5\tMIRACLE\tHavasi <2019>\tmnist",
+                        NULL));
+    ck_assert_uint_eq(r.n, 2);
+    ck_assert_double_eq(r.record[0].bytes, 27000);
+    ck_assert_double_eq_tol(r.record[0].accuracy, 0.9842, 1e-12);
+    ck_assert_str_eq(r.record[0].network, "784-300-100-10");
+    ck_assert_str_eq(r.record[0].name, "Deep Compression");
+    ck_assert_str_eq(r.record[0].data, "");
+    ck_assert_str_eq(r.record[1].source, "Havasi <2019>");
+    ck_assert_str_eq(r.record[1].data, "mnist");
+    records_free(&r);
+}
+END_TEST
+
+static const struct {
+    const char *text, *refusal;
+} bad_records[] = {
+    {"27000\t98.42\tnet\tname\n", "line 1: 4 columns, not 5 or 6"},
+    {"# a\n27000 98.42 net name source\n", "line 2: 1 columns, not 5 or 6"},
+    {"1\t2\t3\t4\t5\t6\t7\n", "line 1: 7 columns, not 5 or 6"},
+    {"27 kB\t98\tnet\tname\tsource\n", "line 1: bytes = \"27 kB\" is no number from 1"},
+    {"0\t98\tnet\tname\tsource\n", "line 1: bytes = \"0\" is no number from 1"},
+    {"27\t101\tnet\tname\tsource\n", "line 1: accuracy = \"101\" is no number from 0 to 100"},
+    {"27\tnan\tnet\tname\tsource\n", "line 1: accuracy = \"nan\" is no number from 0 to 100"},
+    {"27\t99\tnet\t\tsource\n", "line 1: a record without a name"},
+};
+
+START_TEST(a_line_that_is_no_record_is_named) {
+    struct records r;
+    struct tnm_error err;
+    ck_assert(!read_text(&r, bad_records[_i].text, &err));
+    ck_assert_int_eq(err.code, TNM_EFORMAT);
+    ck_assert_msg(strstr(err.text, bad_records[_i].refusal) != NULL, "%s", err.text);
+    ck_assert_ptr_null(r.record);
+    ck_assert(!records_read(&r, scratch_path(folder, "none"), &err));
+    ck_assert_int_eq(err.code, TNM_EIO);
+}
+END_TEST
+
 // ---- The page ----------------------------------------------------------------------------------
 
 START_TEST(the_page_is_well_formed_whatever_is_in_a_file) {
@@ -268,6 +319,9 @@ Suite *plot_suite(void) {
     TCase *t = tcase_create("plot");
     tcase_add_unchecked_fixture(t, make_files, remove_files);
     tcase_set_timeout(t, 60);
+    tcase_add_test(t, records_are_lines_with_tabs);
+    tcase_add_loop_test(t, a_line_that_is_no_record_is_named, 0,
+                        sizeof bad_records / sizeof *bad_records);
     tcase_add_test(t, the_page_is_well_formed_whatever_is_in_a_file);
     tcase_add_test(t, the_page_needs_nothing_from_elsewhere);
     tcase_add_test(t, every_picture_has_words_for_it);
