@@ -148,7 +148,7 @@ static bool open_teacher(struct hints *h, const char *teachers, const struct dat
 
 bool hints_open(struct hints *h, const char *teachers, const char *pairs, const struct net *net,
                 const struct dataset *data, struct tnm_error *err) {
-    *h = (struct hints){.weight = 1};
+    *h = (struct hints){.weight = 10};
     if (open_teacher(h, teachers, data, err) && open_pairs(h, pairs, net, err) &&
         open_sample(h, data, err))
         return true;

@@ -52,7 +52,7 @@ struct hints {
 };
 
 // Opens the first of comma-separated files as the teacher of net, and pairs their stages as
-// stages_pair does. Sets weight 1, to be changed before training. Mean and variance are those of
+// stages_pair does. Sets weight 10, to be changed before training. Mean and variance are those of
 // the first HINTS_SAMPLE training images as they are. TNM_EINPUT; TNM_EUNSUPPORTED where the forge
 // cannot train an operation in front of the teacher's last hint; what net_open gives.
 bool hints_open(struct hints *h, const char *teachers, const char *pairs, const struct net *net,

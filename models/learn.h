@@ -41,7 +41,7 @@ struct learn_settings {
     {"hints", 0, CLI_CHOSEN, LEARN_AT(hints), "S=T[,S2=T2...]", NULL, 0, 0,                        \
      "layers S learn from what layers T of the first teacher hold; alone: evenly paired"},         \
     {"hint-weight", 0, CLI_REAL, LEARN_AT(hint_weight), "X", NULL, 0, 1000,                        \
-     "what the hints' loss is multiplied by [1]"},                                                 \
+     "what the hints' loss is multiplied by [10]"},                                                \
     {"remember", 0, CLI_PATH, LEARN_AT(remember), "FILE", NULL, 0, 0,                              \
      "keep what teachers say of the pool's copies for the next run"},                              \
     {"weak", 0, CLI_COUNT, LEARN_AT(weak), "N", NULL, 0, 500,                                      \
