@@ -29,13 +29,13 @@ enum {
 
 // Epochs of each stage. Convolutions and lstms take 5 to 20 times as long for one as matrices do,
 // and learn more in it.
-// A level keeps at least so much of the one before. A network with at most the share tiny of its
-// weights learns best from few copies of an image.
+// A level keeps at least so much of the one before, or last times that if it is the last one. A
+// network with at most the share tiny of its weights learns best from few copies of an image.
 struct course {
-    double dense, prune, tune, fit, polish, regroup, share, level, tiny;
+    double dense, prune, tune, fit, polish, regroup, share, level, last, tiny;
 };
-static const struct course short_epochs = {60, 8, 8, 8, 120, 30, 20, 0.5, 0.019},
-                           long_epochs = {18, 3, 8, 4, 30, 15, 12, 0.6, 0.01};
+static const struct course short_epochs = {60, 8, 8, 8, 120, 30, 20, 0.5, 0.8, 0.019},
+                           long_epochs = {18, 3, 8, 4, 30, 15, 12, 0.6, 0.9, 0.01};
 
 // The share of the budget that weights may add when they change their groups.
 static const double slack = 0.008;
@@ -223,7 +223,7 @@ static bool next_level(const struct squeeze *s, uint32_t level, uint64_t *n, boo
     double step =
         level == 0 ? first_level * (double)net_weights(s->net) : course_of(s)->level * (double)left;
     most += most * 3 / 100;
-    *last = (double)most >= 0.8 * step;
+    *last = (double)most >= course_of(s)->last * step;
     *n = *last ? most : (uint64_t)step;
     return ok;
 }
@@ -263,32 +263,34 @@ static bool fit(struct squeeze *s, const char *name, uint64_t budget, struct tnm
     return true;
 }
 
-// Few bits for layers that bear it, more for the others, all in the budget.
-static bool share_by_worth(struct squeeze *s, uint64_t budget, struct tnm_error *err) {
+// Few bits for layers that bear it, more for the others, all in the budget: bits (n_layers).
+static bool choose_bits(struct squeeze *s, uint64_t budget, uint32_t *bits, struct tnm_error *err) {
     float **squares;
-    struct share_result result;
-    struct net *net = s->net;
     struct room room = room_of(s);
-    uint32_t *bits = calloc(net->n_layers + 1, sizeof *bits);
-    if (bits == NULL)
-        return tnm_fail_errno(err, ENOMEM, "sharing");
-    bool ok = saliency_squares(net, &s->data->set[DATA_TRAIN], SAMPLE, &squares, err) &&
-              allot_bits(&room, (const float *const *)squares, budget, SHARE_MAX_BITS, bits, err);
-    for (uint32_t l = 0; ok && l < net->n_layers; l++) {
-        cli_say("share: %s %u bits", net->layer[l].name, bits[l]);
-        ok = bits[l] == 0 || share_layer(&net->layer[l], bits[l], SHARE_LINEAR, 1, &result, err);
-    }
-    saliency_free(squares, net->n_layers);
-    free(bits);
+    for (uint32_t l = 0; l < s->net->n_layers; l++)
+        bits[l] = s->bits;
+    if (s->bits > 0)
+        return true;
+    if (!saliency_squares(s->net, &s->data->set[DATA_TRAIN], SAMPLE, &squares, err))
+        return false;
+    bool ok = allot_bits(&room, (const float *const *)squares, budget, SHARE_MAX_BITS, bits, err);
+    saliency_free(squares, s->net->n_layers);
+    for (uint32_t l = 0; ok && l < s->net->n_layers; l++)
+        cli_say("share: %s %u bits", s->net->layer[l].name, bits[l]);
     return ok;
 }
 
-static bool share_weights(struct squeeze *s, uint64_t budget, struct tnm_error *err) {
-    return s->bits > 0 ? room_share(s->net, s->bits, err) : share_by_worth(s, budget, err);
+static bool share_with(struct net *net, const uint32_t *bits, struct tnm_error *err) {
+    struct share_result result;
+    for (uint32_t l = 0; l < net->n_layers; l++)
+        if (bits[l] > 0 && !share_layer(&net->layer[l], bits[l], SHARE_LINEAR, 1, &result, err))
+            return false;
+    return true;
 }
 
 // Weights first find their groups; then the groups stay, and what they share is trained.
-static bool share_once(struct squeeze *s, uint64_t budget, size_t *len, struct tnm_error *err) {
+static bool share_once(struct squeeze *s, const uint32_t *bits, size_t *len,
+                       struct tnm_error *err) {
     struct room room = room_of(s);
     struct regroup regroup;
     float rate = is_deep(s->net) ? deep_regroup_rate : regroup_rate;
@@ -296,7 +298,7 @@ static bool share_once(struct squeeze *s, uint64_t budget, size_t *len, struct t
     if (!regroup_open(&regroup, s->net, err))
         return false;
     s->learn->options.regroup = &regroup;
-    bool ok = share_weights(s, budget, err) &&
+    bool ok = share_with(s->net, bits, err) &&
               train(s, course_of(s)->regroup, TRAIN_COSINE, rate, n, err);
     s->learn->options.regroup = NULL;
     regroup_close(&regroup);
@@ -311,15 +313,15 @@ static bool trim(struct squeeze *s, struct tnm_error *err) {
     return room_trim(&room, s->budget, err) && tell(s, "trim", err);
 }
 
-// By how much the file grows while weights change their groups is known when they have done it.
-static bool share(struct squeeze *s, struct tnm_error *err) {
+static bool share_until_it_fits(struct squeeze *s, uint32_t *bits, struct tnm_error *err) {
     uint64_t budget = with_slack(s->budget);
     size_t len = 0;
     for (int i = 0; i < MAX_SHARES; i++) {
         struct state before;
-        if (!fit(s, i == 0 ? "refit" : "again", budget, err) || !state_keep(&before, s->net, err))
+        if (!fit(s, i == 0 ? "refit" : "again", budget, err) ||
+            (i == 0 && !choose_bits(s, budget, bits, err)) || !state_keep(&before, s->net, err))
             return false;
-        bool ok = share_once(s, budget, &len, err), over = ok && len > s->budget;
+        bool ok = share_once(s, bits, &len, err), over = ok && len > s->budget;
         if (over && i + 1 < MAX_SHARES)
             state_restore(&before, s->net);
         else
@@ -329,6 +331,16 @@ static bool share(struct squeeze *s, struct tnm_error *err) {
         budget -= len - s->budget < budget / 2 ? len - s->budget : 0;
     }
     return trim(s, err);
+}
+
+// By how much the file grows while weights change their groups is known when they have done it.
+// Bits are chosen once: they would jump with every few bytes.
+static bool share(struct squeeze *s, struct tnm_error *err) {
+    uint32_t *bits = calloc(s->net->n_layers + 1, sizeof *bits);
+    bool ok = (bits != NULL || tnm_fail_errno(err, ENOMEM, "sharing")) &&
+              share_until_it_fits(s, bits, err);
+    free(bits);
+    return ok;
 }
 
 static bool polish(struct squeeze *s, struct tnm_error *err) {
