@@ -4,6 +4,8 @@
 
 #include "core/bytes.h"
 
+#include <stdio.h>
+
 // ---- CRC-32 ------------------------------------------------------------------------------------
 
 // The remainders of four bits. Eight would be twice as fast for 1 KiB more; this runs about as fast
@@ -99,4 +101,9 @@ void tnm_sha256(const void *bytes, size_t len, uint8_t digest[32]) {
         sha_block(h, end + i);
     for (unsigned i = 0; i < 8; i++)
         store_big(digest + 4 * i, h[i]);
+}
+
+void tnm_digest_text(const uint8_t digest[32], char text[65]) {
+    for (int i = 0; i < 32; i++)
+        snprintf(text + 2 * i, 3, "%02x", digest[i]);
 }

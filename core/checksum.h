@@ -13,4 +13,7 @@ uint32_t tnm_crc32(uint32_t crc, const void *bytes, size_t len);
 // SHA-256 of FIPS 180-4.
 void tnm_sha256(const void *bytes, size_t len, uint8_t digest[32]);
 
+// In 64 hex digits, as sha256sum prints it.
+void tnm_digest_text(const uint8_t digest[32], char text[65]);
+
 #endif

@@ -218,8 +218,7 @@ static bool name_parts(struct tnm_model *model, struct tnm_error *err) {
 static void write_digest(struct tnm_model *model) {
     uint8_t digest[TNM_DIGEST_BYTES];
     tnm_sha256(model->bytes, model->len, digest);
-    for (int i = 0; i < TNM_DIGEST_BYTES; i++)
-        snprintf(model->digest + 2 * i, 3, "%02x", digest[i]);
+    tnm_digest_text(digest, model->digest);
 }
 
 static bool build(struct tnm_model *model, struct tnm_error *err) {

@@ -26,14 +26,6 @@ static bool has_weights(const struct net_layer *layer) {
     return memchr(layer->keep, 1, (size_t)layer->rows * layer->cols) != NULL;
 }
 
-static bool share_with(struct net *net, const uint32_t *bits, struct tnm_error *err) {
-    struct share_result result;
-    for (uint32_t l = 0; l < net->n_layers; l++)
-        if (bits[l] > 0 && !share_layer(&net->layer[l], bits[l], SHARE_LINEAR, 1, &result, err))
-            return false;
-    return true;
-}
-
 static double cost_of(const struct net_layer *before, const struct net_layer *after,
                       const float *squares) {
     double cost = 0;
@@ -52,7 +44,7 @@ static bool try_bits(const struct room *room, const float *squares, const uint32
     struct state state;
     if (!state_keep(&state, net, err))
         return false;
-    bool ok = share_with(net, bits, err);
+    bool ok = share_layers(net, bits, err);
     if (ok) {
         room_round(net);
         choice->cost = cost_of(&state.layer[l], &net->layer[l], squares);
@@ -122,7 +114,8 @@ static bool spend_all(const struct room *room, const float *squares, const struc
         spend(table, bits, room->net->n_layers, most, limit);
         if (!try_bits(room, squares, bits, 0, &all, err))
             return false;
-        limit -= all.bytes > budget ? all.bytes - budget : 0;
+        uint64_t over = all.bytes > budget ? all.bytes - budget : 0;
+        limit -= over < limit ? over : limit;
     } while (all.bytes > budget && limit > table->least);
     return true;
 }

@@ -215,11 +215,7 @@ static bool weigh(const struct settings *s, const struct net *net, const struct 
     if (s->saliency != SALIENCY_FISHER)
         return true;
     uint32_t sample = s->sample != UINT32_MAX ? s->sample : STANDARD_SAMPLE;
-    if (!saliency_squares(net, &data->set[DATA_TRAIN], sample, saliency, err))
-        return false;
-    saliency_from_squares(net, *saliency);
-    saliency_guard(&net->layer[net->n_layers - 1], (*saliency)[net->n_layers - 1]);
-    return true;
+    return saliency_fisher(net, &data->set[DATA_TRAIN], sample, saliency, err);
 }
 
 static void tidy(const struct settings *s, struct net *net) {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "core/save.h"
 #include "models/learn.h"
@@ -93,8 +94,8 @@ static char *tell_run(const struct settings *s, const struct step *step, const s
     shared.budget = UINT64_MAX; // as if not given
     shared.bits = UINT32_MAX;
     cli_tell(&command, &shared, told, sizeof told);
-    for (int i = 0; step->has_parent && i < TNM_DIGEST_BYTES; i++)
-        snprintf(from + 2 * i, 3, "%02x", step->parent[i]);
+    if (step->has_parent)
+        tnm_digest_text(step->parent, from);
     for (uint32_t t = 0; t < learn->distill.n_teachers; t++)
         snprintf(teachers + strlen(teachers), sizeof teachers - strlen(teachers), " %s",
                  tnm_model_digest(learn->distill.teacher[t]));

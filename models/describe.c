@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "core/blocks.h"
+#include "core/checksum.h"
 #include "models/cli.h"
 #include "models/measure.h"
 
@@ -110,14 +111,9 @@ json_t *describe_layers(const struct tnm_model *model, bool histogram) {
     return list;
 }
 
-static void hex(const uint8_t *bytes, char *text) {
-    for (int i = 0; i < TNM_DIGEST_BYTES; i++)
-        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-}
-
 static json_t *describe_step(const struct tnm_step *step) {
     char parent[2 * TNM_DIGEST_BYTES + 1];
-    hex(step->parent, parent);
+    tnm_digest_text(step->parent, parent);
     return json_pack("{s:s, s:s, s:I, s:I, s:o, s:o}", "step", step->verb, "parameters",
                      step->parameters, "seed", (json_int_t)step->seed, "nonzeros",
                      (json_int_t)step->nonzeros, "validation",

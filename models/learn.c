@@ -107,15 +107,13 @@ static bool keep(struct learn *learn, const char *path, const struct dataset *da
                  struct tnm_error *err) {
     const struct data_set *set = &data->set[DATA_TRAIN];
     const struct pool *pool = &learn->pool; // all 0 where there is none
-    uint8_t digest[32];
-    char key[256];
+    uint8_t digest[TNM_DIGEST_BYTES];
+    char key[256], images[2 * TNM_DIGEST_BYTES + 1];
     tnm_sha256(set->pixel, (size_t)set->n * data->inputs, digest);
-    int n = snprintf(key, sizeof key, "images ");
-    for (int i = 0; i < 32; i++)
-        n += snprintf(key + n, sizeof key - (size_t)n, "%02x", digest[i]);
-    n += snprintf(key + n, sizeof key - (size_t)n, " seed %llu, %u weak, %u strong, pen %.9g%s",
-                  (unsigned long long)pool->seed, pool->weak, pool->strong,
-                  (double)pool->strongly.thicker, pool->strongly.mirror ? ", mirrored" : "");
+    tnm_digest_text(digest, images);
+    int n = snprintf(key, sizeof key, "images %s seed %llu, %u weak, %u strong, pen %.9g%s", images,
+                     (unsigned long long)pool->seed, pool->weak, pool->strong,
+                     (double)pool->strongly.thicker, pool->strongly.mirror ? ", mirrored" : "");
     const struct pool usual = pool_of(0, 0, 0, 0);
     if (pool->strongly.rotate != usual.strongly.rotate)
         snprintf(key + n, sizeof key - (size_t)n, ", turned %.9g", (double)pool->strongly.rotate);
@@ -200,8 +198,8 @@ uint32_t learn_checksum(const struct dataset *data) {
 bool learn_keep(struct learn *learn, const struct learn_settings *s, const struct step *step,
                 const struct dataset *data, struct tnm_error *err) {
     char text[2 * TNM_MAX_TEXT + 512], parent[2 * TNM_DIGEST_BYTES + 1] = "";
-    for (int i = 0; step->has_parent && i < TNM_DIGEST_BYTES; i++)
-        snprintf(parent + 2 * i, 3, "%02x", step->parent[i]);
+    if (step->has_parent)
+        tnm_digest_text(step->parent, parent);
     snprintf(text, sizeof text,
              "%s %s: seed %llu, %u threads, %s, data %08x, from %s, taught by %.512s", TNM_VERSION,
              step->verb, (unsigned long long)step->seed, learn->options.threads, gemm_name(),
@@ -224,15 +222,6 @@ void learn_close(struct learn *learn, bool over) {
     hints_close(&learn->hints);
     json_decref(learn->epochs);
     *learn = (struct learn){0};
-}
-
-bool learn_run(const struct learn_settings *s, struct net *net, const struct dataset *data,
-               struct json_t **epochs, struct tnm_error *err) {
-    struct learn learn;
-    bool ok = learn_open(&learn, s, net, data, err) && learn_epochs(&learn, net, data, err);
-    *epochs = ok ? json_incref(learn.epochs) : NULL;
-    learn_close(&learn, ok);
-    return ok;
 }
 
 // The first images of the test set (or, without one, of the training set), each of another class.

@@ -145,11 +145,6 @@ bool learn_epochs(struct learn *learn, struct net *net, const struct dataset *da
 // over: all has been written, and where training stood is of no more use.
 void learn_close(struct learn *learn, bool over);
 
-// All of these in one, without learn_keep. On success *epochs is to be freed by the caller; NULL on
-// failure.
-bool learn_run(const struct learn_settings *s, struct net *net, const struct dataset *data,
-               struct json_t **epochs, struct tnm_error *err) TNM_MUST_CHECK;
-
 enum { LEARN_SELF_TEST = 4 }; // images, of different classes; each costs a file its pixels
 
 // A new network of s->arch with the data's classes as labels, weights drawn by s->seed, and images

@@ -18,15 +18,6 @@ enum {
     SAMPLE = 1000 // images whose gradients say what is salient
 };
 
-bool room_share(struct net *net, uint32_t bits, struct tnm_error *err) {
-    struct share_result result;
-    for (uint32_t l = 0; l < net->n_layers; l++)
-        if (net->layer[l].bits == 0 &&
-            !share_layer(&net->layer[l], bits, SHARE_LINEAR, 1, &result, err))
-            return false;
-    return true;
-}
-
 void room_round(struct net *net) {
     round_codebooks(net, ROOM_CODEBOOK_BITS);
     round_biases(net, ROOM_BIAS_BITS);
@@ -61,6 +52,7 @@ bool room_size(const struct room *room, size_t *len, struct tnm_error *err) {
 struct trial {
     float **saliency;
     struct net_layer **layer; // (n_layers)
+    uint32_t *bits;           // (n_layers), 0 of layers that are shared already
 };
 
 static void drop_to(const struct room *room, const struct trial *t, uint64_t n) {
@@ -77,7 +69,7 @@ static bool size_at(const struct room *room, const struct trial *t, uint64_t n, 
     if (!state_keep(&state, room->net, err))
         return false;
     drop_to(room, t, n);
-    bool ok = room_share(room->net, room->bits, err);
+    bool ok = share_layers(room->net, t->bits, err);
     *len = 0; // of a network whose last weights were dead
     if (ok && net_nonzeros(room->net) > 0) {
         room_round(room->net);
@@ -89,19 +81,19 @@ static bool size_at(const struct room *room, const struct trial *t, uint64_t n, 
 
 static bool trial_open(const struct room *room, struct trial *t, struct tnm_error *err) {
     struct net *net = room->net;
-    *t = (struct trial){.layer = calloc(net->n_layers + 1, sizeof(struct net_layer *))};
-    if (t->layer == NULL)
+    *t = (struct trial){.layer = calloc(net->n_layers + 1, sizeof(struct net_layer *)),
+                        .bits = calloc(net->n_layers + 1, sizeof(uint32_t))};
+    if (t->layer == NULL || t->bits == NULL)
         return tnm_fail_errno(err, ENOMEM, "a trial");
-    if (!saliency_squares(net, &room->data->set[DATA_TRAIN], SAMPLE, &t->saliency, err))
-        return false;
-    saliency_from_squares(net, t->saliency);
-    saliency_guard(&net->layer[net->n_layers - 1], t->saliency[net->n_layers - 1]);
-    return true;
+    for (uint32_t l = 0; l < net->n_layers; l++)
+        t->bits[l] = net->layer[l].bits == 0 ? room->bits : 0;
+    return saliency_fisher(net, &room->data->set[DATA_TRAIN], SAMPLE, &t->saliency, err);
 }
 
 static void trial_close(const struct room *room, struct trial *t) {
     saliency_free(t->saliency, room->net->n_layers);
     free(t->layer);
+    free(t->bits);
 }
 
 static bool search(const struct room *room, const struct trial *t, uint64_t budget, uint64_t *n,

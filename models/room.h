@@ -20,9 +20,6 @@ struct room {
     uint64_t seed;    // of that step
 };
 
-// Shares, in 2^bits values each, the layers that are not.
-bool room_share(struct net *net, uint32_t bits, struct tnm_error *err) TNM_MUST_CHECK;
-
 // Rounds shared values and biases to as many bits as above.
 void room_round(struct net *net);
 

@@ -96,3 +96,13 @@ void saliency_guard(const struct net_layer *layer, float *last) {
             last[best] = FLT_MAX;
     }
 }
+
+bool saliency_fisher(const struct net *net, const struct data_set *set, uint32_t n,
+                     float ***saliency, struct tnm_error *err) {
+    uint32_t last = net->n_layers - 1;
+    if (!saliency_squares(net, set, n, saliency, err))
+        return false;
+    saliency_from_squares(net, *saliency);
+    saliency_guard(&net->layer[last], (*saliency)[last]);
+    return true;
+}

@@ -20,6 +20,11 @@ void saliency_of(const float *w, const float *v, size_t n, float *saliency);
 bool saliency_squares(const struct net *net, const struct data_set *set, uint32_t n,
                       float ***squares, struct tnm_error *err) TNM_MUST_CHECK;
 
+// The saliency |w| v^(1/4) of every weight by those squares, each output's best kept weight
+// guarded: what prunes a whole network at once. Freed and failing as saliency_squares.
+bool saliency_fisher(const struct net *net, const struct data_set *set, uint32_t n,
+                     float ***saliency, struct tnm_error *err) TNM_MUST_CHECK;
+
 void saliency_free(float **arrays, uint32_t n_layers);
 
 // The saliency of every weight by squares as above, in their place; magnitudes where squares is

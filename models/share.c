@@ -293,6 +293,14 @@ bool share_layer(struct net_layer *layer, uint32_t bits, enum share_init init, u
     return ok;
 }
 
+bool share_layers(struct net *net, const uint32_t *bits, struct tnm_error *err) {
+    struct share_result result;
+    for (uint32_t l = 0; l < net->n_layers; l++)
+        if (bits[l] > 0 && !share_layer(&net->layer[l], bits[l], SHARE_LINEAR, 1, &result, err))
+            return false;
+    return true;
+}
+
 double share_predicted(uint64_t n, uint32_t k) {
     if (n == 0 || k == 0)
         return 1;

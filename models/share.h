@@ -50,6 +50,10 @@ struct share_result {
 bool share_layer(struct net_layer *layer, uint32_t bits, enum share_init init, uint64_t seed,
                  struct share_result *result, struct tnm_error *err) TNM_MUST_CHECK;
 
+// Shares each layer among at most 2^bits[l] centroids from a linear start; with 0 of them the layer
+// is left as it is. TNM_ENOMEM.
+bool share_layers(struct net *net, const uint32_t *bits, struct tnm_error *err) TNM_MUST_CHECK;
+
 // The compression of n values of 32 bits by k centroids that the article predicts: n b / (n log2 k
 // + k b). With 0 of them: 1.
 double share_predicted(uint64_t n, uint32_t k);

@@ -280,14 +280,6 @@ static bool choose_bits(struct squeeze *s, uint64_t budget, uint32_t *bits, stru
     return ok;
 }
 
-static bool share_with(struct net *net, const uint32_t *bits, struct tnm_error *err) {
-    struct share_result result;
-    for (uint32_t l = 0; l < net->n_layers; l++)
-        if (bits[l] > 0 && !share_layer(&net->layer[l], bits[l], SHARE_LINEAR, 1, &result, err))
-            return false;
-    return true;
-}
-
 // Weights first find their groups; then the groups stay, and what they share is trained.
 static bool share_once(struct squeeze *s, const uint32_t *bits, size_t *len,
                        struct tnm_error *err) {
@@ -298,7 +290,7 @@ static bool share_once(struct squeeze *s, const uint32_t *bits, size_t *len,
     if (!regroup_open(&regroup, s->net, err))
         return false;
     s->learn->options.regroup = &regroup;
-    bool ok = share_with(s->net, bits, err) &&
+    bool ok = share_layers(s->net, bits, err) &&
               train(s, course_of(s)->regroup, TRAIN_COSINE, rate, n, err);
     s->learn->options.regroup = NULL;
     regroup_close(&regroup);

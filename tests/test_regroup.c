@@ -9,9 +9,10 @@
 #include "models/regroup.h"
 #include "models/share.h"
 #include "models/train.h"
+#include "tests/quarters.h"
 #include "tests/random.h"
 
-enum { SIDE = 6, INPUTS = SIDE * SIDE, CLASSES = 3, IMAGES = 240, BITS = 2 };
+enum { SIDE = 6, INPUTS = SIDE * SIDE, IMAGES = 240, BITS = 2 };
 
 static void build(struct net *net, const char *arch, unsigned removed) {
     struct tnm_error err;
@@ -68,7 +69,7 @@ START_TEST(weights_are_means_of_their_groups_after_each_step) {
     struct tnm_error err;
     struct randomness r;
     random_start(&r, 1);
-    build(&net, "36-20-3", 60);
+    build(&net, "36-20-4", 60);
     struct net_layer *layer = &net.layer[0];
     size_t n = (size_t)layer->rows * layer->cols;
     float *g = malloc(2 * n * sizeof *g);
@@ -98,7 +99,7 @@ START_TEST(without_gradients_nothing_moves) {
     struct net net;
     struct regroup regroup;
     struct tnm_error err;
-    build(&net, "36-20-3", 50);
+    build(&net, "36-20-4", 50);
     struct net_layer *layer = &net.layer[0];
     size_t n = (size_t)layer->rows * layer->cols;
     float *g = calloc(n, sizeof *g), *w = malloc(n * sizeof *w);
@@ -119,26 +120,6 @@ END_TEST
 
 // ---- Training ----------------------------------------------------------------------------------
 
-static void make_data(struct dataset *data) {
-    struct randomness r;
-    random_start(&r, 11);
-    *data = (struct dataset){.name = "rows",
-                             .recipe = data_recipe(SIDE, SIDE, 1, TNM_FIT_CONTAIN),
-                             .inputs = INPUTS,
-                             .n_classes = CLASSES};
-    struct data_set *set = &data->set[DATA_TRAIN];
-    set->n = IMAGES;
-    set->pixel = malloc(IMAGES * INPUTS);
-    set->label = malloc(IMAGES * sizeof *set->label);
-    for (uint32_t i = 0; i < IMAGES; i++) {
-        set->label[i] = (uint16_t)(i % CLASSES);
-        for (uint32_t p = 0; p < INPUTS; p++) {
-            bool bright = p / SIDE / 2 == i % CLASSES;
-            set->pixel[i * INPUTS + p] = (uint8_t)random_between(&r, 0, bright ? 255 : 170);
-        }
-    }
-}
-
 static double train(struct net *net, const struct dataset *data, struct train_options *options) {
     struct train_report last;
     struct tnm_error err;
@@ -152,7 +133,7 @@ static double tuned(const struct dataset *data, bool regrouped, uint32_t threads
     struct regroup regroup;
     struct tnm_error err;
     struct train_options options = train_defaults();
-    build(&net, "36-12-3", 50);
+    build(&net, "36-12-4", 50);
     options.batch = 16;
     options.epochs = 8;
     train(&net, data, &options);
@@ -174,7 +155,7 @@ static double tuned(const struct dataset *data, bool regrouped, uint32_t threads
 START_TEST(changing_groups_is_better_than_staying) {
     struct dataset data;
     uint8_t codes[2][12 * INPUTS];
-    make_data(&data);
+    quarters_make(&data, SIDE, IMAGES, 0);
     double changed = tuned(&data, true, 2, codes[0]);
     ck_assert_double_lt(changed, 0.9 * tuned(&data, false, 2, NULL));
     ck_assert_double_eq(changed, tuned(&data, true, 2, codes[1])); // and repeats
@@ -195,7 +176,7 @@ static double cost_with(const struct net *net, const uint32_t *bits, float **squ
     struct share_result result;
     struct tnm_error err;
     double cost = 0;
-    build(&copy, "36-20-12-3", 50);
+    build(&copy, "36-20-12-4", 50);
     for (uint32_t l = 0; l < net->n_layers; l++) {
         size_t n = (size_t)net->layer[l].rows * net->layer[l].cols;
         memcpy(copy.layer[l].w, net->layer[l].w, n * sizeof(float));
@@ -222,8 +203,8 @@ START_TEST(bits_are_spent_nearly_as_well_as_can_be) {
     uint32_t bits[3], each[3];
     size_t len, least;
     struct pack pack = pack_small(1);
-    make_data(&data);
-    build(&net, "36-20-12-3", 50);
+    quarters_make(&data, SIDE, IMAGES, 0);
+    build(&net, "36-20-12-4", 50);
     ck_assert(saliency_squares(&net, &data.set[DATA_TRAIN], IMAGES, &squares, &err));
     double none = cost_with(&net, (const uint32_t[]){1, 1, 1}, squares, &data, &pack, &least);
     uint64_t budget = least + 40 + 60 * (uint64_t)_i;
@@ -254,8 +235,8 @@ START_TEST(a_budget_of_less_than_one_bit_is_refused) {
     float **squares;
     uint32_t bits[2];
     struct pack pack = pack_small(1);
-    make_data(&data);
-    build(&net, "36-12-3", 0);
+    quarters_make(&data, SIDE, IMAGES, 0);
+    build(&net, "36-12-4", 0);
     ck_assert(saliency_squares(&net, &data.set[DATA_TRAIN], IMAGES, &squares, &err));
     struct room room = room_of(&net, &data, &pack);
     ck_assert(!allot_bits(&room, (const float *const *)squares, 100, 5, bits, &err));

@@ -13,38 +13,17 @@
 #include "models/score.h"
 #include "models/squeeze.h"
 #include "models/state.h"
-#include "tests/random.h"
+#include "tests/quarters.h"
 #include "tests/scratch.h"
 
-enum { SIDE = 8, INPUTS = SIDE * SIDE, CLASSES = 4, IMAGES = 400, HELD = 100 };
-
-// Noise with one bright quarter, which is the class.
-static void make_set(struct data_set *set, uint32_t n, uint64_t salt) {
-    struct randomness r;
-    random_start(&r, salt);
-    *set = (struct data_set){n, malloc((size_t)n * INPUTS), malloc(n * sizeof(uint16_t))};
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t label = random_between(&r, 0, CLASSES - 1);
-        set->label[i] = (uint16_t)label;
-        for (uint32_t k = 0; k < INPUTS; k++) {
-            uint32_t quarter = k % SIDE / (SIDE / 2) + 2 * (k / SIDE / (SIDE / 2));
-            set->pixel[i * INPUTS + k] =
-                (uint8_t)random_between(&r, 0, quarter == label ? 255 : 130);
-        }
-    }
-}
+enum { SIDE = 8, INPUTS = SIDE * SIDE, IMAGES = 400, HELD = 100 };
 
 static struct dataset data;
 static char *names[] = {"0", "1", "2", "3"};
 
 static void setup(void) {
-    data = (struct dataset){.name = "quarters",
-                            .recipe = data_recipe(SIDE, SIDE, 1, TNM_FIT_CONTAIN),
-                            .inputs = INPUTS,
-                            .n_classes = CLASSES,
-                            .class_name = names};
-    make_set(&data.set[DATA_TRAIN], IMAGES, 1);
-    make_set(&data.set[DATA_VALIDATION], HELD, 2);
+    quarters_make(&data, SIDE, IMAGES, HELD);
+    data.class_name = names;
 }
 
 static void teardown(void) {

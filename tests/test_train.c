@@ -12,6 +12,7 @@
 #include "models/pass.h"
 #include "models/score.h"
 #include "models/train.h"
+#include "tests/quarters.h"
 #include "tests/random.h"
 #include "tests/scratch.h"
 
@@ -223,32 +224,10 @@ END_TEST
 
 // ---- Whole runs --------------------------------------------------------------------------------
 
-enum { SIDE = 6, CLASSES = 4, IMAGES = 600, HELD = 100 };
-
-// Noise with one bright quarter, which is the class.
-static void make_set(struct data_set *set, uint32_t n, uint64_t salt) {
-    struct randomness r;
-    random_start(&r, salt);
-    *set = (struct data_set){n, malloc(n * SIDE * SIDE), malloc(n * sizeof(uint16_t))};
-    ck_assert(set->pixel != NULL && set->label != NULL);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t label = random_between(&r, 0, CLASSES - 1);
-        set->label[i] = (uint16_t)label;
-        for (uint32_t k = 0; k < SIDE * SIDE; k++) {
-            uint32_t quarter = k % SIDE / (SIDE / 2) + 2 * (k / SIDE / (SIDE / 2));
-            set->pixel[i * SIDE * SIDE + k] =
-                (uint8_t)random_between(&r, 0, quarter == label ? 255 : 130);
-        }
-    }
-}
+enum { SIDE = 6, CLASSES = QUARTERS_CLASSES, IMAGES = 600, HELD = 100 };
 
 static void make_data(struct dataset *data) {
-    *data = (struct dataset){.name = "quarters",
-                             .recipe = data_recipe(SIDE, SIDE, 1, TNM_FIT_CONTAIN),
-                             .inputs = SIDE * SIDE,
-                             .n_classes = CLASSES};
-    make_set(&data->set[DATA_TRAIN], IMAGES, 1);
-    make_set(&data->set[DATA_VALIDATION], HELD, 2);
+    quarters_make(data, SIDE, IMAGES, HELD);
 }
 
 static void make_net(struct net *net, const struct dataset *data) {
