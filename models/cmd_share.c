@@ -178,8 +178,9 @@ static bool finetune(const struct settings *s, struct net *net, const struct dat
 
 static bool share_and_tune(const struct settings *s, struct net *net, const uint32_t *bits,
                            const struct dataset *data, json_t *details, struct tnm_error *err) {
-    struct regroup groups;
-    bool ok = regroup_open(&groups, net, err) && share_all(s, net, bits, details, err) &&
+    struct regroup groups = {0};
+    bool ok = (s->regroup == 0 || regroup_open(&groups, net, err)) &&
+              share_all(s, net, bits, details, err) &&
               (!s->finetune || finetune(s, net, data, &groups, details, err));
     regroup_close(&groups);
     return ok;
