@@ -124,7 +124,7 @@ $(FORGE): USES = $(FORGE_PACKAGES)
 $(FORGE): EXTRA = -O3 $(if $(BLAS),-DFORGE_BLAS)
 $(addprefix $(BUILD)/models/,gemm.o sparse.o): EXTRA += -ffp-contract=fast
 $(TESTS): USES = check $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) zlib
-$(TESTS): EXTRA = -Wno-missing-prototypes -Wno-missing-field-initializers -I$(BUILD)
+$(TESTS): EXTRA = -Wno-missing-prototypes -I$(BUILD)
 
 $(BUILD)/libtnm.a: $(CORE)
 	@rm -f $@
@@ -224,7 +224,7 @@ $(BUILD)/bench%: $(BUILD)/tests/bench%.o $(BUILD)/libtnm.a
 $(BUILD)/bench_photo: $(BUILD)/tests/photo.o $(PICTURE)
 $(BUILD)/bench_engine: $(BUILD)/tests/nets.o $(BUILD)/tests/random.o
 $(BUILD)/tests/bench%.o: USES = $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) $(if $(BLAS),openblas)
-$(BUILD)/tests/bench%.o: EXTRA = -O2 -Wno-missing-field-initializers $(if $(BLAS),-DBENCH_BLAS)
+$(BUILD)/tests/bench%.o: EXTRA = -O2 $(if $(BLAS),-DBENCH_BLAS)
 
 ##lint: layering, headers, formatting, cppcheck
 lint: $(BUILD)/packages

@@ -188,7 +188,7 @@ static void compare_blocks(void) {
     static const struct {
         const char *name;
         struct nets_weights weights;
-    } cases[] = {{"single weights", {TNM_CSR_CODEBOOK, 5, 94, false}},
+    } cases[] = {{"single weights", {.encoding = TNM_CSR_CODEBOOK, .bits = 5, .zeros = 94}},
                  {"blocks of 4x1", {TNM_CSR_CODEBOOK, 5, 94, false, 4, 1, 0}},
                  {"blocks of 1x4", {TNM_CSR_CODEBOOK, 5, 94, false, 1, 4, 0}}};
     static struct bench bench[3];
@@ -259,7 +259,8 @@ static double time_blas_conv(const struct conv *c, uint32_t side, const struct t
 #endif
 
 static void bench_conv(const struct conv *c) {
-    static const struct nets_weights weights = {TNM_CSR_CODEBOOK, 5, 90, false};
+    static const struct nets_weights weights = {
+        .encoding = TNM_CSR_CODEBOOK, .bits = 5, .zeros = 90};
     struct tnm_window window = {.kernel = {c->kernel, c->kernel},
                                 .stride = {1, 1},
                                 .pad = {c->pad, c->pad, c->pad, c->pad},
@@ -301,8 +302,9 @@ static void bench_conv(const struct conv *c) {
 }
 
 int main(void) {
-    static const struct nets_weights sparse = {TNM_CSR_CODEBOOK, 5, 94, false};
-    static const struct nets_weights dense = {TNM_DENSE, 32, 0, false};
+    static const struct nets_weights sparse = {
+        .encoding = TNM_CSR_CODEBOOK, .bits = 5, .zeros = 94};
+    static const struct nets_weights dense = {.encoding = TNM_DENSE, .bits = 32, .zeros = 0};
     static struct bench one, two;
     make(&one, &sparse);
     make(&two, &dense);

@@ -248,7 +248,8 @@ static void add_any(struct tnm_graph *graph, struct randomness *r) {
 
 void nets_random(struct tnm_graph *graph, uint32_t n_nodes, struct randomness *r) {
     uint32_t dim[3] = {random_between(r, 1, 3), random_between(r, 4, 9), random_between(r, 4, 9)};
-    struct nets_weights weights = {TNM_CSR, 32, random_between(r, 0, 9) * 10, false};
+    struct nets_weights weights = {
+        .encoding = TNM_CSR, .bits = 32, .zeros = random_between(r, 0, 9) * 10};
     nets_begin(graph, n_nodes, 3, dim);
     while (graph->n_nodes < n_nodes)
         switch (random_between(r, 0, 2)) {

@@ -44,9 +44,9 @@ static const struct nets_weights forms[] = {
     {TNM_CSR_CODEBOOK, 5, 70, false, 1, 4, 10},
     {TNM_DENSE, 32, 80, false, 4, 1, 0},
     {TNM_DENSE, 16, 80, false, 1, 4, 10},
-    {TNM_CSR, 32, 80},
-    {TNM_DENSE, 32, 0},
-    {TNM_CSR, 32, 100},
+    {.encoding = TNM_CSR, .bits = 32, .zeros = 80},
+    {.encoding = TNM_DENSE, .bits = 32, .zeros = 0},
+    {.encoding = TNM_CSR, .bits = 32, .zeros = 100},
 };
 enum { N_FORMS = sizeof forms / sizeof *forms };
 

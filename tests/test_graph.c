@@ -6,7 +6,7 @@
 #include "core/graph.h"
 #include "tests/nets.h"
 
-static const struct nets_weights full = {TNM_DENSE, 32, 0, false};
+static const struct nets_weights full = {.encoding = TNM_DENSE, .bits = 32, .zeros = 0};
 
 // (2, 6, 8) -> conv2d 3 x 3 -> (4, 4, 6) -> relu -> max_pool -> (4, 2, 3) -> reshape -> (24)
 // -> linear -> (5)

@@ -244,15 +244,15 @@ static void same_bits(const float *got, const float *want, size_t n, const char 
 }
 
 static const struct nets_weights forms[] = {
-    {TNM_DENSE, 32, 0, false},
-    {TNM_DENSE, 16, 0, false},
-    {TNM_DENSE, 32, 94, false},
-    {TNM_CSR, 32, 94, false},
-    {TNM_CSR, 32, 70, true},
-    {TNM_CSR, 32, 99, false},
-    {TNM_CSR_CODEBOOK, 5, 94, true},
-    {TNM_CSR_CODEBOOK, 1, 80, false},
-    {TNM_CSR_CODEBOOK, 8, 100, false},
+    {.encoding = TNM_DENSE, .bits = 32, .zeros = 0},
+    {.encoding = TNM_DENSE, .bits = 16, .zeros = 0},
+    {.encoding = TNM_DENSE, .bits = 32, .zeros = 94},
+    {.encoding = TNM_CSR, .bits = 32, .zeros = 94},
+    {.encoding = TNM_CSR, .bits = 32, .zeros = 70, .no_bias = true},
+    {.encoding = TNM_CSR, .bits = 32, .zeros = 99},
+    {.encoding = TNM_CSR_CODEBOOK, .bits = 5, .zeros = 94, .no_bias = true},
+    {.encoding = TNM_CSR_CODEBOOK, .bits = 1, .zeros = 80},
+    {.encoding = TNM_CSR_CODEBOOK, .bits = 8, .zeros = 100},
     {TNM_CSR, 32, 80, false, 4, 1, 0},
     {TNM_CSR, 32, 80, false, 1, 4, 0},
     {TNM_CSR_CODEBOOK, 5, 70, true, 4, 1, 6},
@@ -454,7 +454,7 @@ static const struct {
 START_TEST(large_layers_take_the_form_for_their_size) {
     struct randomness r;
     random_start(&r, 400 + (uint64_t)_i);
-    struct nets_weights form = {TNM_CSR_CODEBOOK, large[_i].bits, 66, false};
+    struct nets_weights form = {.encoding = TNM_CSR_CODEBOOK, .bits = large[_i].bits, .zeros = 66};
     struct weights w = {0};
     make_weights(&w, &form, large[_i].rows, large[_i].cols, &r);
     ck_assert_int_eq(w.rows.form, large[_i].form);
@@ -576,7 +576,7 @@ END_TEST
 START_TEST(many_inputs_of_a_large_layer_are_the_same_in_every_table) {
     struct randomness r;
     random_start(&r, 3000);
-    struct nets_weights form = {TNM_CSR_CODEBOOK, 6, 66, false};
+    struct nets_weights form = {.encoding = TNM_CSR_CODEBOOK, .bits = 6, .zeros = 66};
     struct weights w = {0};
     make_weights(&w, &form, 760, 1500, &r);
     ck_assert_int_eq(w.rows.form, TNM_RECORD_CODE);

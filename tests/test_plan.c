@@ -85,7 +85,7 @@ END_TEST
 // ---- Graphs
 // --------------------------------------------------------------------------------------
 
-static const struct nets_weights some = {TNM_CSR, 32, 80, false};
+static const struct nets_weights some = {.encoding = TNM_CSR, .bits = 32, .zeros = 80};
 
 static struct tnm_plan *plan_of(const struct tnm_graph *graph) {
     struct tnm_error err = {.text = ""};
@@ -169,8 +169,8 @@ START_TEST(an_activation_is_joined_only_where_nobody_else_sees_its_input) {
 END_TEST
 
 START_TEST(kernels_are_chosen_by_shape_and_density) {
-    static const struct nets_weights full = {TNM_DENSE, 32, 0, false},
-                                     holes = {TNM_DENSE, 32, 90, false};
+    static const struct nets_weights full = {.encoding = TNM_DENSE, .bits = 32, .zeros = 0},
+                                     holes = {.encoding = TNM_DENSE, .bits = 32, .zeros = 90};
     struct randomness r;
     random_start(&r, 0);
     struct tnm_graph graph;

@@ -67,15 +67,15 @@ static void check_running(struct running *run, unsigned n, struct randomness *r,
 // ---- Networks -----------------------------------------------------------------------------------
 
 static const struct nets_weights forms[] = {
-    {TNM_DENSE, 32, 0, false},
-    {TNM_DENSE, 16, 0, false},
-    {TNM_DENSE, 32, 90, false},
-    {TNM_CSR, 32, 94, false},
-    {TNM_CSR, 32, 50, true},
-    {TNM_CSR, 32, 99, false},
-    {TNM_CSR, 32, 0, false},
-    {TNM_CSR_CODEBOOK, 5, 94, true},
-    {TNM_CSR_CODEBOOK, 8, 80, false},
+    {.encoding = TNM_DENSE, .bits = 32, .zeros = 0},
+    {.encoding = TNM_DENSE, .bits = 16, .zeros = 0},
+    {.encoding = TNM_DENSE, .bits = 32, .zeros = 90},
+    {.encoding = TNM_CSR, .bits = 32, .zeros = 94},
+    {.encoding = TNM_CSR, .bits = 32, .zeros = 50, .no_bias = true},
+    {.encoding = TNM_CSR, .bits = 32, .zeros = 99},
+    {.encoding = TNM_CSR, .bits = 32, .zeros = 0},
+    {.encoding = TNM_CSR_CODEBOOK, .bits = 5, .zeros = 94, .no_bias = true},
+    {.encoding = TNM_CSR_CODEBOOK, .bits = 8, .zeros = 80},
     {TNM_CSR, 32, 90, false, 4, 1, 2},
     {TNM_CSR_CODEBOOK, 5, 90, false, 1, 4, 2},
 };
@@ -113,7 +113,8 @@ END_TEST
 
 START_TEST(wide_linear_agrees) {
     static const uint32_t size[][2] = {{16384, 3}, {16385, 5}, {40000, 2}, {3, 16381}, {5, 20000}};
-    static const struct nets_weights sparse = {TNM_CSR_CODEBOOK, 3, 97, false};
+    static const struct nets_weights sparse = {
+        .encoding = TNM_CSR_CODEBOOK, .bits = 3, .zeros = 97};
     struct randomness r;
     random_start(&r, 200 + (uint64_t)_i);
     struct running run;
@@ -209,7 +210,7 @@ END_TEST
 // ---- What running does besides
 // -------------------------------------------------------------------
 
-static const struct nets_weights shared = {TNM_CSR_CODEBOOK, 5, 94, false};
+static const struct nets_weights shared = {.encoding = TNM_CSR_CODEBOOK, .bits = 5, .zeros = 94};
 
 // What a table gives another gives too, to the bit.
 START_TEST(the_answer_does_not_depend_on_the_table) {
