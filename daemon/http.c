@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-// The HTTP server on libmicrohttpd. What that library (0.9.75) gets wrong is put right here, in
-// request.c (checks of the head) and in deadlines.c (deadlines).
+// The HTTP server on libmicrohttpd. What that library (0.9.75) gets wrong is put right in
+// request.c (checks of the head), deadline.c (deadlines), acceptor.c and refusal.c.
 #include "daemon/http.h"
 
 #include "daemon/acceptor.h"
 #include "daemon/clients.h"
-#include "daemon/deadline.h"
+#include "daemon/exchange.h"
 #include "daemon/knock.h"
 #include "daemon/log.h"
-#include "daemon/routes.h"
 #include "daemon/sink.h"
-#include "daemon/workers.h"
 
 #include <microhttpd.h>
 
@@ -30,10 +28,7 @@ enum {
     // Of the library, for the head of a request and for reading; it clears all of it after each
     // request. 16 KiB take 0.8 us less CPU time a request than 32, and 1.9 less than 64.
     CONNECTION_MEMORY = 16384,
-    SMALL_BODY = 65536, // read to its end even if it is refused, so that the connection lives
-    LONG_BODIES = 8,    // of the longest length, at once; many more that are shorter
-    KEEP_BODY = 4096,   // bytes of body memory that a connection keeps
-    KEEP_SCRATCH = 65536,
+    LONG_BODIES = 8,       // of the longest length, at once; many more that are shorter
     SETTLE_MS = 200,       // so long without a request, and a kept connection counts as quiet
     STUCK_MS = 60000,      // so long at one answer, and the daemon counts as hung
     SPARE_CONNECTIONS = 16 // a thread of the library, so that never it refuses, silently, but we
@@ -49,43 +44,15 @@ struct http {
     struct api api;
     int listen_fd;
     _Atomic uint64_t answered;
-    atomic_uint in_work;
     atomic_uint connections; // accepted and not yet closed
     atomic_uint handed_over; // accepted, and the library has not begun with them
-    uint32_t id_prefix;
-    atomic_uint id_count;
-};
-
-// A connection, and the request that is on it. One allocation a connection, used by one thread at a
-// time: the library's, or the worker that the connection waits for.
-struct exchange {
-    struct http *http;
-    struct MHD_Connection *connection;
-    struct deadline deadline;
-    struct job job;
-    const struct route *route; // NULL: refused, reply says how
-    bool begun, admitted, lingers;
-    uint8_t *body; // body_len of body_size bytes, body_charged of them from the shared budget
-    size_t body_len, body_size, body_charged;
-    struct scratch scratch;
-    struct reply reply;
-    struct request request;
 };
 
 // ---- Replies -----------------------------------------------------------------------------------
 
-static void make_id(struct http *http, char id[REQUEST_MAX_ID + 1]) {
-    static const char digit[] = "0123456789abcdef";
-    unsigned count = atomic_fetch_add_explicit(&http->id_count, 1, memory_order_relaxed);
-    uint64_t value = (uint64_t)http->id_prefix << 32 | count;
-    for (int i = 0; i < 16; i++)
-        id[i] = digit[value >> (60 - 4 * i) & 15];
-    id[16] = 0;
-}
-
 static enum MHD_Result send_reply(struct exchange *exchange) {
     struct reply *reply = &exchange->reply;
-    struct http *http = exchange->http;
+    struct http *http = exchange->server;
     if (reply->body.failed)
         reply_error(reply, &exchange->request, 503, "overloaded", "no memory for the answer");
     if (!deadline_enter(&exchange->deadline, STAGE_SEND))
@@ -111,8 +78,6 @@ static enum MHD_Result send_reply(struct exchange *exchange) {
     return result;
 }
 
-// ---- The head ----------------------------------------------------------------------------------
-
 static enum MHD_Result add_field(void *argument, enum MHD_ValueKind kind, const char *name,
                                  const char *value) {
     (void)kind;
@@ -120,143 +85,33 @@ static enum MHD_Result add_field(void *argument, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
-// Room for len bytes of body. Small ones are the connection's own affair, large ones share a
-// budget.
-static bool reserve_body(struct exchange *exchange, size_t len) {
-    if (len <= exchange->body_size)
-        return true;
-    size_t charge = len > SMALL_BODY ? len - exchange->body_charged : 0;
-    if (charge > 0 && !budget_take(&exchange->http->api.bodies, charge))
-        return false;
-    exchange->body_charged += charge;
-    uint8_t *grown = realloc(exchange->body, len);
-    if (grown == NULL)
-        return false;
-    exchange->body = grown;
-    exchange->body_size = len;
-    return true;
-}
-
-static void refuse_length(struct exchange *exchange) {
-    exchange->route = NULL;
-    reply_error(&exchange->reply, &exchange->request, 413, "body_too_large",
-                "the body is longer than max-body = %zu bytes",
-                exchange->http->api.options->max_body);
-}
-
-static void refuse_full(struct exchange *exchange, const char *text) {
-    exchange->route = NULL;
-    reply_error(&exchange->reply, &exchange->request, 503, "overloaded", "%s", text);
-}
-
-// One more request in work, unless there are too many.
-static bool admit(struct exchange *exchange) {
-    struct http *http = exchange->http;
-    unsigned before = atomic_fetch_add(&http->in_work, 1);
-    exchange->admitted = exchange->route->always || before < http->api.options->queue;
-    if (!exchange->admitted)
-        atomic_fetch_sub(&http->in_work, 1);
-    return exchange->admitted;
-}
-
-// Decides by the head. route is NULL afterwards where reply holds a refusal.
-static void judge_head(struct exchange *exchange) {
-    struct request *request = &exchange->request;
-    struct api *api = &exchange->http->api;
-    if (request->fault.status != 0) {
-        reply_error(&exchange->reply, request, request->fault.status, request->fault.code, "%s",
-                    request->fault.text);
-        return;
-    }
-    exchange->route = routes_find(api, request, &exchange->reply);
-    if (exchange->route == NULL)
-        return;
-    if (request->length > api->options->max_body)
-        refuse_length(exchange);
-    else if (!admit(exchange))
-        refuse_full(exchange, "as many requests are in work as the queue holds");
-    else if (!reserve_body(exchange, (size_t)request->length))
-        refuse_full(exchange, "no memory for another body now");
-}
-
-// Whether to refuse at once, which ends the connection, or after the body.
-static bool refuses_now(const struct exchange *exchange) {
-    const struct request *request = &exchange->request;
-    return exchange->route == NULL && (request->breaks_framing || request->chunked ||
-                                       request->expects_continue || request->length > SMALL_BODY);
-}
-
 static enum MHD_Result begin(struct exchange *exchange, const char *method, const char *version) {
-    struct request *request = &exchange->request;
-    exchange->begun = true;
-    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, add_field, request);
-    request_finish_head(request, method, version);
-    if (request->id[0] == 0)
-        make_id(exchange->http, request->id);
-    judge_head(exchange);
+    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, add_field, &exchange->request);
+    bool refused = exchange_judge(exchange, method, version);
     if (!deadline_enter(&exchange->deadline, STAGE_BODY))
         return MHD_NO;
-    if (!refuses_now(exchange))
-        return MHD_YES;
-    exchange->reply.close = exchange->lingers = true;
-    return send_reply(exchange);
-}
-
-// ---- The body and the answer -------------------------------------------------------------------
-
-// Takes what has come. A chunked body that grows too long is read on, for the refusal can only be
-// sent after it; one that goes on for twice the limit is cut off.
-static enum MHD_Result take_body(struct exchange *exchange, const char *data, size_t len) {
-    size_t limit = exchange->http->api.options->max_body;
-    if (exchange->route == NULL) {
-        exchange->body_len += len;
-        return exchange->body_len <= 2 * limit ? MHD_YES : MHD_NO;
-    }
-    size_t needed = exchange->body_len + len;
-    if (needed > limit) {
-        refuse_length(exchange);
-    } else {
-        size_t doubled = 2 * exchange->body_size;
-        size_t wanted = needed <= exchange->body_size ? needed
-                        : doubled > needed            ? doubled
-                                                      : needed;
-        if (reserve_body(exchange, wanted < limit ? wanted : limit))
-            memcpy(exchange->body + exchange->body_len, data, len);
-        else
-            refuse_full(exchange, "no memory for another body now");
-    }
-    exchange->body_len = needed;
-    return MHD_YES;
-}
-
-static void handle(struct exchange *exchange) {
-    exchange->route->handle(&exchange->http->api, &exchange->request, &exchange->scratch,
-                            &exchange->reply);
-    exchange->route = NULL; // the reply is there
+    return refused ? send_reply(exchange) : MHD_YES;
 }
 
 // On a worker. The library calls again with the connection, which then has its reply.
 static void run_slow(struct job *job) {
     struct exchange *exchange = (struct exchange *)((char *)job - offsetof(struct exchange, job));
-    handle(exchange);
+    exchange_handle(exchange);
     MHD_resume_connection(exchange->connection);
 }
 
 static enum MHD_Result finish(struct exchange *exchange) {
-    struct request *request = &exchange->request;
     if (exchange->route == NULL)
         return send_reply(exchange);
-    request->body = (struct bytes){exchange->body, exchange->body_len};
     if (!deadline_enter(&exchange->deadline, STAGE_WORK))
         return MHD_NO;
-    if (exchange->route->is_slow != NULL &&
-        exchange->route->is_slow(&exchange->http->api, request)) {
+    if (exchange_is_slow(exchange)) {
         exchange->job.run = run_slow;
         MHD_suspend_connection(exchange->connection);
-        workers_add(exchange->http->workers, &exchange->job);
+        workers_add(((struct http *)exchange->server)->workers, &exchange->job);
         return MHD_YES;
     }
-    handle(exchange);
+    exchange_handle(exchange);
     return send_reply(exchange);
 }
 
@@ -309,7 +164,8 @@ static void start_connection(struct http *http, struct MHD_Connection *connectio
     struct exchange *exchange = calloc(1, sizeof *exchange);
     *context = exchange;
     if (exchange != NULL) { // else on_request closes it
-        exchange->http = http;
+        exchange->api = &http->api;
+        exchange->server = http;
         exchange->connection = connection;
         exchange->deadline.id = exchange->request.id;
         deadline_add(
@@ -330,10 +186,7 @@ static void end_connection(struct http *http, struct MHD_Connection *connection,
     deadline_remove(http->deadlines, &exchange->deadline);
     if (exchange->lingers)
         sink_take(http->sink, exchange->deadline.fd);
-    json_out_free(&exchange->reply.body);
-    scratch_free(&exchange->scratch);
-    free(exchange->body);
-    free(exchange);
+    exchange_free(exchange);
 }
 
 // On accept, and before the socket is closed.
@@ -351,12 +204,7 @@ static void *on_target(void *argument, const char *target, struct MHD_Connection
     struct exchange *exchange = exchange_of(connection);
     if (exchange == NULL)
         return NULL;
-    request_reset(&exchange->request);
-    reply_reset(&exchange->reply);
-    exchange->route = NULL;
-    exchange->begun = exchange->admitted = false;
-    exchange->body_len = 0;
-    request_set_target(&exchange->request, target != NULL ? target : "");
+    exchange_begin(exchange, target != NULL ? target : "");
     deadline_enter(&exchange->deadline, DEADLINE_HEAD);
     return exchange;
 }
@@ -375,7 +223,7 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
         return finish(exchange);
     size_t n = *len;
     *len = 0; // all of it, always: the library may not call again for what is left over
-    return take_body(exchange, data, n);
+    return exchange_take(exchange, data, n) ? MHD_YES : MHD_NO;
 }
 
 // After the reply was sent, or the connection broke.
@@ -385,20 +233,7 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
     struct exchange *exchange = *context;
     if (exchange == NULL)
         return;
-    struct http *http = exchange->http;
-    if (exchange->admitted)
-        atomic_fetch_sub(&http->in_work, 1);
-    exchange->admitted = false;
-    if (exchange->body_charged > 0)
-        budget_give(&http->api.bodies, exchange->body_charged);
-    exchange->body_charged = 0;
-    if (exchange->body_size > KEEP_BODY) {
-        free(exchange->body);
-        exchange->body = NULL;
-        exchange->body_size = 0;
-    }
-    if (exchange->scratch.size > KEEP_SCRATCH)
-        scratch_free(&exchange->scratch);
+    exchange_end(exchange);
     deadline_enter(&exchange->deadline, STAGE_IDLE);
 }
 
@@ -474,8 +309,9 @@ struct http *http_start(int listen_fd, const struct options *options, struct she
     http->api.shelf = shelf;
     atomic_init(&http->api.bodies.left, LONG_BODIES * options->max_body);
     atomic_init(&http->api.decoding.left, options->decode_memory);
-    if (getrandom(&http->id_prefix, sizeof http->id_prefix, 0) != sizeof http->id_prefix)
-        http->id_prefix = (uint32_t)getpid();
+    uint32_t *prefix = &http->api.id_prefix;
+    if (getrandom(prefix, sizeof *prefix, 0) != sizeof *prefix)
+        *prefix = (uint32_t)getpid();
     // Signals are the main thread's; others inherit that they are blocked.
     sigset_t all, before;
     sigfillset(&all);
@@ -519,7 +355,7 @@ bool http_stop(struct http *http, unsigned timeout_s) {
 
 void http_counts(const struct http *http, uint64_t *answered, unsigned *in_work) {
     *answered = atomic_load(&http->answered);
-    *in_work = atomic_load(&http->in_work);
+    *in_work = atomic_load(&http->api.in_work);
 }
 
 bool http_alive(struct http *http) {

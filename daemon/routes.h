@@ -18,6 +18,9 @@ struct api {
     struct budget bodies;   // memory for long bodies of all requests
     struct budget decoding; // memory for decoding
     atomic_bool draining;
+    atomic_uint in_work; // requests whose head was admitted, until they are answered
+    uint32_t id_prefix;  // of the requests' ids
+    atomic_uint id_count;
 };
 
 // Memory of one connection that handlers may write over; it grows and stays.

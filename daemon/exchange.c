@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+// From the head of a request to its reply.
+#include "daemon/exchange.h"
+
+#include <stdlib.h>
+
+enum {
+    SMALL_BODY = 65536, // read to its end even if it is refused, so that the connection lives
+    KEEP_BODY = 4096,   // bytes of body memory that a connection keeps
+    KEEP_SCRATCH = 65536
+};
+
+// ---- The head ----------------------------------------------------------------------------------
+
+void exchange_begin(struct exchange *exchange, const char *target) {
+    request_reset(&exchange->request);
+    reply_reset(&exchange->reply);
+    exchange->route = NULL;
+    exchange->begun = exchange->admitted = false;
+    exchange->body_len = 0;
+    request_set_target(&exchange->request, target);
+}
+
+static void make_id(struct api *api, char id[REQUEST_MAX_ID + 1]) {
+    static const char digit[] = "0123456789abcdef";
+    unsigned count = atomic_fetch_add_explicit(&api->id_count, 1, memory_order_relaxed);
+    uint64_t value = (uint64_t)api->id_prefix << 32 | count;
+    for (int i = 0; i < 16; i++)
+        id[i] = digit[value >> (60 - 4 * i) & 15];
+    id[16] = 0;
+}
+
+// Room for len bytes of body. Small ones are the connection's own affair, large ones share a
+// budget.
+static bool reserve_body(struct exchange *exchange, size_t len) {
+    if (len <= exchange->body_size)
+        return true;
+    size_t charge = len > SMALL_BODY ? len - exchange->body_charged : 0;
+    if (charge > 0 && !budget_take(&exchange->api->bodies, charge))
+        return false;
+    exchange->body_charged += charge;
+    uint8_t *grown = realloc(exchange->body, len);
+    if (grown == NULL)
+        return false;
+    exchange->body = grown;
+    exchange->body_size = len;
+    return true;
+}
+
+static void refuse_length(struct exchange *exchange) {
+    exchange->route = NULL;
+    reply_error(&exchange->reply, &exchange->request, 413, "body_too_large",
+                "the body is longer than max-body = %zu bytes", exchange->api->options->max_body);
+}
+
+static void refuse_full(struct exchange *exchange, const char *text) {
+    exchange->route = NULL;
+    reply_error(&exchange->reply, &exchange->request, 503, "overloaded", "%s", text);
+}
+
+// One more request in work, unless there are too many.
+static bool admit(struct exchange *exchange) {
+    struct api *api = exchange->api;
+    unsigned before = atomic_fetch_add(&api->in_work, 1);
+    exchange->admitted = exchange->route->always || before < api->options->queue;
+    if (!exchange->admitted)
+        atomic_fetch_sub(&api->in_work, 1);
+    return exchange->admitted;
+}
+
+// route is NULL afterwards where reply holds a refusal.
+static void decide(struct exchange *exchange) {
+    struct request *request = &exchange->request;
+    if (request->fault.status != 0) {
+        reply_error(&exchange->reply, request, request->fault.status, request->fault.code, "%s",
+                    request->fault.text);
+        return;
+    }
+    exchange->route = routes_find(exchange->api, request, &exchange->reply);
+    if (exchange->route == NULL)
+        return;
+    if (request->length > exchange->api->options->max_body)
+        refuse_length(exchange);
+    else if (!admit(exchange))
+        refuse_full(exchange, "as many requests are in work as the queue holds");
+    else if (!reserve_body(exchange, (size_t)request->length))
+        refuse_full(exchange, "no memory for another body now");
+}
+
+bool exchange_judge(struct exchange *exchange, const char *method, const char *version) {
+    struct request *request = &exchange->request;
+    exchange->begun = true;
+    request_finish_head(request, method, version);
+    if (request->id[0] == 0)
+        make_id(exchange->api, request->id);
+    decide(exchange);
+    if (exchange->route != NULL || !(request->breaks_framing || request->chunked ||
+                                     request->expects_continue || request->length > SMALL_BODY))
+        return false;
+    exchange->reply.close = exchange->lingers = true;
+    return true;
+}
+
+// ---- The body and the answer -------------------------------------------------------------------
+
+static void append(struct exchange *exchange, const char *data, size_t len, size_t limit) {
+    size_t needed = exchange->body_len + len, doubled = 2 * exchange->body_size;
+    size_t wanted = needed <= exchange->body_size ? needed : doubled > needed ? doubled : needed;
+    if (reserve_body(exchange, wanted < limit ? wanted : limit))
+        memcpy(exchange->body + exchange->body_len, data, len);
+    else
+        refuse_full(exchange, "no memory for another body now");
+}
+
+bool exchange_take(struct exchange *exchange, const char *data, size_t len) {
+    size_t limit = exchange->api->options->max_body;
+    if (exchange->route == NULL) {
+        exchange->body_len += len;
+        return exchange->body_len <= 2 * limit;
+    }
+    if (exchange->body_len + len > limit)
+        refuse_length(exchange);
+    else
+        append(exchange, data, len, limit);
+    exchange->body_len += len;
+    return true;
+}
+
+bool exchange_is_slow(struct exchange *exchange) {
+    exchange->request.body = (struct bytes){exchange->body, exchange->body_len};
+    return exchange->route->is_slow != NULL &&
+           exchange->route->is_slow(exchange->api, &exchange->request);
+}
+
+void exchange_handle(struct exchange *exchange) {
+    exchange->route->handle(exchange->api, &exchange->request, &exchange->scratch,
+                            &exchange->reply);
+    exchange->route = NULL; // the reply is there
+}
+
+// ---- The end -----------------------------------------------------------------------------------
+
+void exchange_end(struct exchange *exchange) {
+    if (exchange->admitted)
+        atomic_fetch_sub(&exchange->api->in_work, 1);
+    exchange->admitted = false;
+    if (exchange->body_charged > 0)
+        budget_give(&exchange->api->bodies, exchange->body_charged);
+    exchange->body_charged = 0;
+    if (exchange->body_size > KEEP_BODY) {
+        free(exchange->body);
+        exchange->body = NULL;
+        exchange->body_size = 0;
+    }
+    if (exchange->scratch.size > KEEP_SCRATCH)
+        scratch_free(&exchange->scratch);
+}
+
+void exchange_free(struct exchange *exchange) {
+    json_out_free(&exchange->reply.body);
+    scratch_free(&exchange->scratch);
+    free(exchange->body);
+    free(exchange);
+}
