@@ -8,7 +8,6 @@
 // classify.c
 void handle_classify(struct api *api, const struct request *request, struct scratch *scratch,
                      struct reply *reply);
-bool classify_is_slow(const struct api *api, const struct request *request);
 
 // models_api.c
 void handle_models(struct api *api, const struct request *request, struct scratch *scratch,

@@ -3,6 +3,7 @@
 #include "daemon/routes.h"
 
 #include "daemon/handlers.h"
+#include "daemon/input.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +14,12 @@ static bool always_slow(const struct api *api, const struct request *request) {
 }
 
 static const struct route routes[] = {
-    {"POST", "/classify", handle_classify, classify_is_slow, false, false},
-    {"GET", "/models", handle_models, NULL, false, false},
-    {"GET", "/models/{name}", handle_model, NULL, false, false},
-    {"POST", "/models/{name}/activate", handle_activate, always_slow, true, false},
-    {"GET", "/healthz", handle_healthz, NULL, false, true},
-    {"GET", "/readyz", handle_readyz, NULL, false, true},
+    {"POST", "/classify", handle_classify, input_is_slow, SCOPE_INFER, false},
+    {"GET", "/models", handle_models, NULL, SCOPE_INFER, false},
+    {"GET", "/models/{name}", handle_model, NULL, SCOPE_INFER, false},
+    {"POST", "/models/{name}/activate", handle_activate, always_slow, SCOPE_ADMIN, false},
+    {"GET", "/healthz", handle_healthz, NULL, SCOPE_OPEN, true},
+    {"GET", "/readyz", handle_readyz, NULL, SCOPE_OPEN, true},
 };
 enum { N_ROUTES = sizeof routes / sizeof routes[0] };
 
@@ -65,7 +66,10 @@ static void refuse_method(struct request *request, struct reply *reply) {
 }
 
 // Origin first: a page from elsewhere learns nothing about the token.
-static bool may_manage(const struct api *api, const struct request *request, struct reply *reply) {
+static bool may_enter(const struct api *api, const struct request *request, enum scope scope,
+                      struct reply *reply) {
+    if (scope != SCOPE_ADMIN)
+        return true;
     if (origin_is_foreign(request->origin, request->host)) {
         reply_error(reply, request, 403, "foreign_origin",
                     "a page of %.200s may not change this server", request->origin);
@@ -94,7 +98,7 @@ const struct route *routes_find(struct api *api, struct request *request, struct
         refuse_method(request, reply);
         return NULL;
     }
-    return !route->manages || may_manage(api, request, reply) ? route : NULL;
+    return may_enter(api, request, route->scope, reply) ? route : NULL;
 }
 
 void *scratch_take(struct scratch *scratch, size_t bytes) {

@@ -29,6 +29,13 @@ struct scratch {
     size_t size;
 };
 
+// Who may call.
+enum scope {
+    SCOPE_OPEN,  // anybody: health, and what shows nothing of use
+    SCOPE_INFER, // asks a model or about one
+    SCOPE_ADMIN  // changes the daemon's state: needs the token, refuses a foreign Origin
+};
+
 struct route {
     const char *method; // GET answers HEAD too
     const char *path;   // {name} stands for one segment
@@ -37,8 +44,8 @@ struct route {
     // Whether handling it takes long: it then runs on a worker, and nothing waits behind it.
     // NULL: never.
     bool (*is_slow)(const struct api *api, const struct request *request);
-    bool manages; // changes the daemon's state: needs the token, refuses a foreign Origin
-    bool always;  // answered even when the daemon is full
+    enum scope scope;
+    bool always; // answered even when the daemon is full
 };
 
 // Finds what answers request->method and path, and sets request->name. NULL with 404, or 405 with

@@ -383,6 +383,24 @@ START_TEST(the_published_model_is_as_good_over_http) {
 }
 END_TEST
 
+// Of every kind of body: a page shows what the network saw.
+START_TEST(a_reply_holds_what_the_network_saw) {
+    const uint8_t *pixels = digits() + _i * MADE_INPUTS;
+    struct body body = inputs[_i].make(pixels);
+    struct truth truth = truth_of_pixels(model[0], pixels);
+    struct answer answer;
+    ck_assert(
+        client_post(&client, "/classify?pixels=1", inputs[_i].type, body.at, body.len, &answer));
+    json_t *input = expect_answer(&answer, 0, &truth, 3);
+    const json_t *seen = json_object_get(input, "pixels");
+    ck_assert_uint_eq(json_array_size(seen), MADE_INPUTS);
+    for (size_t i = 0; i < MADE_INPUTS; i++)
+        ck_assert_int_eq(json_integer_value(json_array_get(seen, i)), pixels[i]);
+    json_decref(input);
+    free(body.at);
+}
+END_TEST
+
 START_TEST(the_query_chooses_model_and_classes) {
     static const struct {
         const char *path;
@@ -809,6 +827,7 @@ Suite *daemon_suite(void) {
     Suite *suite = suite_create("daemon");
     TCase *tc = add_case(suite, "plain", start);
     tcase_add_loop_test(tc, every_kind_of_input_is_classified, 0, COUNT(inputs));
+    tcase_add_loop_test(tc, a_reply_holds_what_the_network_saw, 0, COUNT(inputs));
     tcase_add_test(tc, a_photograph_is_classified);
     tcase_add_test(tc, test_images_as_png_give_what_the_engine_gives);
     tcase_add_test(tc, the_published_model_is_as_good_over_http);
