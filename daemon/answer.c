@@ -3,13 +3,6 @@
 #include "daemon/answer.h"
 
 #include <math.h>
-#include <time.h>
-
-uint64_t clock_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 struct served *answer_hold(struct api *api, const struct request *request, const char *name,
                            struct reply *reply) {
@@ -79,7 +72,7 @@ bool answer_run(struct served *served, const float *x, struct answer *answer,
             return false;
         }
     answer_choose(answer);
-    served_count(served);
+    stats_answer(served_stats(served), answer->best[0], answer->infer_ns);
     return true;
 }
 

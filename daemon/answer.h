@@ -3,6 +3,7 @@
 #ifndef ANSWER_H
 #define ANSWER_H
 
+#include "daemon/clock.h"
 #include "daemon/routes.h"
 
 // The arrays belong to whoever laid them out.
@@ -50,7 +51,6 @@ void answer_headers(struct reply *reply, const struct served *served);
 struct answer_times {
     uint64_t start_ns, decoded_ns, inferred_ns;
 };
-uint64_t clock_ns(void); // monotonic
 
 // `"timing_us":{"decode":1.5,"infer":2.5,"total":4}` up to now, and the header Server-Timing.
 void answer_write_timing(struct reply *reply, const struct answer_times *times);

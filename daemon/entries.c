@@ -143,8 +143,9 @@ struct served *entries_hold(struct entries *entries, const char *name) {
 }
 
 static void describe(const struct entry *entry, bool active, struct shelf_entry *out) {
-    *out = (struct shelf_entry){
-        .ready = entry->served != NULL, .active = active, .requests = tally_read(entry->tally)};
+    *out = (struct shelf_entry){.ready = entry->served != NULL,
+                                .active = active,
+                                .requests = stats_read_answers(tally_stats(entry->tally))};
     memcpy(out->name, entry->name, sizeof out->name);
     if (entry->gone)
         snprintf(out->reason, sizeof out->reason,

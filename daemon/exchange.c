@@ -2,6 +2,8 @@
 // From the head of a request to its reply.
 #include "daemon/exchange.h"
 
+#include "daemon/clock.h"
+
 #include <stdlib.h>
 
 enum {
@@ -18,6 +20,7 @@ void exchange_begin(struct exchange *exchange, const char *target) {
     exchange->route = NULL;
     exchange->begun = exchange->admitted = false;
     exchange->body_len = 0;
+    exchange->whole_ns = 0;
     request_set_target(&exchange->request, target);
 }
 
@@ -126,6 +129,11 @@ bool exchange_take(struct exchange *exchange, const char *data, size_t len) {
     return true;
 }
 
+void exchange_came_whole(struct exchange *exchange) {
+    if (exchange->whole_ns == 0)
+        exchange->whole_ns = clock_ns();
+}
+
 bool exchange_is_slow(struct exchange *exchange) {
     exchange->request.body = (struct bytes){exchange->body, exchange->body_len};
     return exchange->route->is_slow != NULL &&
@@ -136,6 +144,15 @@ void exchange_handle(struct exchange *exchange) {
     exchange->route->handle(exchange->api, &exchange->request, &exchange->scratch,
                             &exchange->reply);
     exchange->route = NULL; // the reply is there
+}
+
+void exchange_count(const struct exchange *exchange) {
+    struct stats *stats = exchange->api->stats;
+    const struct reply *reply = &exchange->reply;
+    uint64_t ns = exchange->whole_ns > 0 ? clock_ns() - exchange->whole_ns : 0;
+    stats_request(stats, exchange->request.row, reply->status, ns);
+    if (reply->code != NULL)
+        stats_refused(stats, reply->code);
 }
 
 // ---- The end -----------------------------------------------------------------------------------

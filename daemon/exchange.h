@@ -20,6 +20,7 @@ struct exchange {
     bool begun, admitted, lingers;
     uint8_t *body; // body_len of body_size bytes, body_charged of them from the shared budget
     size_t body_len, body_size, body_charged;
+    uint64_t whole_ns; // when the request had come whole; 0: not yet
     struct scratch scratch;
     struct reply reply;
     struct request request;
@@ -37,9 +38,15 @@ bool exchange_judge(struct exchange *exchange, const char *method, const char *v
 // can only be sent after it. False where it goes on for twice the limit: cut it off.
 bool exchange_take(struct exchange *exchange, const char *data, size_t len);
 
+// The last of it is here. Called again after a worker, it changes nothing.
+void exchange_came_whole(struct exchange *exchange);
+
 // The body is whole: whether handling it takes long. Not for a request that was refused.
 bool exchange_is_slow(struct exchange *exchange);
 void exchange_handle(struct exchange *exchange);
+
+// Counts the reply, which is about to be sent.
+void exchange_count(const struct exchange *exchange);
 
 // After the reply was sent, or the connection broke: gives back what was shared, and the larger
 // part of the memory.

@@ -44,7 +44,6 @@ struct http {
     struct api api;
     int listen_fd;
     _Atomic uint64_t answered;
-    atomic_uint connections; // accepted and not yet closed
     atomic_uint handed_over; // accepted, and the library has not begun with them
 };
 
@@ -73,6 +72,7 @@ static enum MHD_Result send_reply(struct exchange *exchange) {
     enum MHD_Result result = MHD_queue_response(exchange->connection, reply->status, response);
     MHD_destroy_response(response);
     atomic_fetch_add_explicit(&http->answered, 1, memory_order_relaxed);
+    exchange_count(exchange);
     log_debug("%s %s %s: %u", exchange->request.id, exchange->request.method,
               exchange->request.path, reply->status);
     return result;
@@ -101,6 +101,7 @@ static void run_slow(struct job *job) {
 }
 
 static enum MHD_Result finish(struct exchange *exchange) {
+    exchange_came_whole(exchange);
     if (exchange->route == NULL)
         return send_reply(exchange);
     if (!deadline_enter(&exchange->deadline, STAGE_WORK))
@@ -126,6 +127,7 @@ static struct exchange *exchange_of(struct MHD_Connection *connection) {
 static void refuse_connection(struct http *http, int fd, unsigned status, const char *code,
                               const char *why) {
     char text[512];
+    stats_refused(http->api.stats, code);
     size_t len = reply_write_bare(text, sizeof text, status, code, why, "-");
     (void)!send(fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
     sink_take(http->sink, fd);
@@ -134,7 +136,7 @@ static void refuse_connection(struct http *http, int fd, unsigned status, const 
 
 // Whether one more connection is within bounds; if not, its client is told, and fd is closed.
 static bool admit_connection(struct http *http, int fd, const struct sockaddr *address) {
-    if (atomic_fetch_add(&http->connections, 1) >= http->api.options->connections)
+    if (atomic_fetch_add(&http->api.connections, 1) >= http->api.options->connections)
         refuse_connection(http, fd, 503, "overloaded",
                           "as many connections are open as there may be");
     else if (!clients_enter(http->clients, address))
@@ -143,7 +145,7 @@ static bool admit_connection(struct http *http, int fd, const struct sockaddr *a
                           "(connections-per-client)");
     else
         return true;
-    atomic_fetch_sub(&http->connections, 1);
+    atomic_fetch_sub(&http->api.connections, 1);
     return false;
 }
 
@@ -155,7 +157,7 @@ static void take_connection(void *argument, int fd, const struct sockaddr *addre
     atomic_fetch_add(&http->handed_over, 1);
     if (MHD_add_connection(http->daemon, fd, address, len) == MHD_NO) { // it has closed fd
         atomic_fetch_sub(&http->handed_over, 1);
-        atomic_fetch_sub(&http->connections, 1);
+        atomic_fetch_sub(&http->api.connections, 1);
         clients_leave(http->clients, address);
     }
 }
@@ -177,7 +179,7 @@ static void start_connection(struct http *http, struct MHD_Connection *connectio
 
 static void end_connection(struct http *http, struct MHD_Connection *connection,
                            struct exchange *exchange) {
-    atomic_fetch_sub(&http->connections, 1);
+    atomic_fetch_sub(&http->api.connections, 1);
     clients_leave(
         http->clients,
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
@@ -298,7 +300,7 @@ static void destroy(struct http *http) {
 }
 
 struct http *http_start(int listen_fd, const struct options *options, struct shelf *shelf,
-                        struct tnm_error *err) {
+                        struct stats *stats, struct tnm_error *err) {
     struct http *http = calloc(1, sizeof *http);
     if (http == NULL) {
         tnm_fail(err, TNM_ENOMEM, "no memory for the HTTP server");
@@ -307,6 +309,7 @@ struct http *http_start(int listen_fd, const struct options *options, struct she
     http->listen_fd = listen_fd;
     http->api.options = options;
     http->api.shelf = shelf;
+    http->api.stats = stats;
     atomic_init(&http->api.bodies.left, LONG_BODIES * options->max_body);
     atomic_init(&http->api.decoding.left, options->decode_memory);
     uint32_t *prefix = &http->api.id_prefix;
@@ -363,6 +366,6 @@ bool http_alive(struct http *http) {
     if (counts.oldest_work_ms > STUCK_MS)
         return false;
     // Being full is no reason to be restarted.
-    return atomic_load(&http->connections) >= http->api.options->connections ||
+    return atomic_load(&http->api.connections) >= http->api.options->connections ||
            knock_answered(take_connection, http);
 }

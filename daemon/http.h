@@ -10,9 +10,9 @@
 struct http;
 
 // Starts serving on listen_fd (bound and listening; owned by the caller, who closes it after
-// http_stop). shelf and options must outlive it.
+// http_stop). options, shelf and stats must outlive it.
 struct http *http_start(int listen_fd, const struct options *options, struct shelf *shelf,
-                        struct tnm_error *err) TNM_MUST_CHECK;
+                        struct stats *stats, struct tnm_error *err) TNM_MUST_CHECK;
 
 // Readiness goes first: /readyz answers 503 from here on, everything else goes on.
 void http_drain(struct http *http);

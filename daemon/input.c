@@ -2,6 +2,8 @@
 // Bodies to inputs.
 #include "daemon/input.h"
 
+#include "daemon/clock.h"
+
 #include <math.h>
 
 // What the steps below pass on.
@@ -196,11 +198,13 @@ static bool read_picture(const struct reading *r, struct bytes file) {
         return refuse_picture(r, &err);
     if (!take_memory(r->api, r->request, cost, r->reply))
         return false;
+    uint64_t start_ns = clock_ns();
     bool ok =
         picture_to_input(file, recipe, &limits, input->pixel, &input->picture, &input->did, &err);
     budget_give(&r->api->decoding, cost);
     if (!ok)
         return refuse_picture(r, &err);
+    stats_decode(r->api->stats, clock_ns() - start_ns);
     input->kind = picture_format_name(input->picture.format);
     tnm_prepare_scale(input->pixel, input->n, input->x);
     return true;

@@ -15,6 +15,7 @@
 struct daemon {
     struct options options;
     int listen_fd;
+    struct stats *stats;
     struct shelf *shelf;
     struct http *http;
 };
@@ -43,17 +44,20 @@ static sigset_t take_signals(void) {
 
 static bool start(struct daemon *d, struct tnm_error *err) {
     const struct options *o = &d->options;
+    if ((d->stats = stats_open(err)) == NULL)
+        return false;
     const struct shelf_settings settings = {.folder = o->models,
                                             .state = o->state,
                                             .active = o->active,
                                             .limits = {o->max_model, o->max_model_memory},
                                             .max_models = o->max_models,
-                                            .max_memory = o->max_memory};
+                                            .max_memory = o->max_memory,
+                                            .stats = d->stats};
     if (!service_socket(&d->listen_fd, err) ||
         (d->listen_fd < 0 && !listen_open(o->listen, &d->listen_fd, err)))
         return false;
     if ((d->shelf = shelf_open(&settings, err)) == NULL || !shelf_watch(d->shelf, err) ||
-        (d->http = http_start(d->listen_fd, o, d->shelf, err)) == NULL)
+        (d->http = http_start(d->listen_fd, o, d->shelf, d->stats, err)) == NULL)
         return false;
     char name[LISTEN_NAME_BYTES];
     listen_name(d->listen_fd, name);
@@ -94,6 +98,7 @@ static void stop(struct daemon *d, const sigset_t *signals) {
     if (!http_stop(d->http, d->options.drain_timeout_s))
         log_warn("stopped with requests in work");
     shelf_close(d->shelf);
+    stats_close(d->stats);
     close(d->listen_fd);
 }
 

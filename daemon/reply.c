@@ -12,6 +12,7 @@ void reply_reset(struct reply *reply) {
     json_out_reset(&reply->body, KEEP_BODY);
     reply->status = 200;
     reply->type = NULL;
+    reply->code = NULL;
     reply->close = false;
     reply->n_headers = 0;
 }
@@ -44,6 +45,7 @@ void reply_error(struct reply *reply, const struct request *request, unsigned st
     va_end(args);
     reply_reset(reply);
     reply->status = status;
+    reply->code = code;
     if (status == 503 || status == 429)
         reply_header(reply, "Retry-After", "1");
     write_error(&reply->body, code, text, request->id);

@@ -12,7 +12,8 @@ struct reply {
     unsigned status;
     const char *type; // of the body; NULL: application/json
     struct json_out body;
-    bool close; // the connection ends with this reply
+    const char *code; // of an error; NULL: it is none
+    bool close;       // the connection ends with this reply
     unsigned n_headers;
     struct {
         const char *name; // lives as long as the program
@@ -27,7 +28,7 @@ void reply_reset(struct reply *reply);
 void reply_header(struct reply *reply, const char *name, const char *value);
 
 // {"error": text, "code": code, "request_id": id} instead of all that reply held. 503 and 429 get
-// Retry-After: 1.
+// Retry-After: 1. code lives as long as the program.
 void reply_error(struct reply *reply, const struct request *request, unsigned status,
                  const char *code, const char *format, ...) __attribute__((format(printf, 5, 6)));
 

@@ -30,6 +30,7 @@ struct request {
     struct bytes body;
     char id[REQUEST_MAX_ID + 1];     // the caller's, or made
     char name[REQUEST_MAX_NAME + 1]; // what {name} in the route's path matched
+    unsigned row;                    // of the table of routes, from 1 on; 0: none fits
 
     // How the body comes.
     bool chunked, has_length, expects_continue;

@@ -22,6 +22,7 @@ static const struct route routes[] = {
     {"GET", "/readyz", handle_readyz, NULL, SCOPE_OPEN, true},
 };
 enum { N_ROUTES = sizeof routes / sizeof routes[0] };
+_Static_assert((int)N_ROUTES < STATS_MAX_ROUTES, "each row has its counters");
 
 // Whether path fits pattern; what {name} matched goes to name. A segment that is too long fits
 // nothing.
@@ -94,11 +95,16 @@ const struct route *routes_find(struct api *api, struct request *request, struct
     while (route < end && !(method_fits(route, request->method) &&
                             path_fits(route->path, request->path, request->name)))
         route++;
+    request->row = route < end ? (unsigned)(route - routes) + 1 : 0;
     if (route == end) {
         refuse_method(request, reply);
         return NULL;
     }
     return may_enter(api, request, route->scope, reply) ? route : NULL;
+}
+
+const char *routes_path(unsigned row) {
+    return row >= 1 && row <= N_ROUTES ? routes[row - 1].path : NULL;
 }
 
 void *scratch_take(struct scratch *scratch, size_t bytes) {

@@ -15,8 +15,10 @@ struct api {
     const struct options *options;
     struct shelf *shelf;
     struct access *access;
-    struct budget bodies;   // memory for long bodies of all requests
-    struct budget decoding; // memory for decoding
+    struct stats *stats;
+    struct budget bodies;    // memory for long bodies of all requests
+    struct budget decoding;  // memory for decoding
+    atomic_uint connections; // accepted and not yet closed
     atomic_bool draining;
     atomic_uint in_work; // requests whose head was admitted, until they are answered
     uint32_t id_prefix;  // of the requests' ids
@@ -51,6 +53,10 @@ struct route {
 // Finds what answers request->method and path, and sets request->name. NULL with 404, or 405 with
 // Allow, or 401 or 403 in reply: what can be refused by the head alone.
 const struct route *routes_find(struct api *api, struct request *request, struct reply *reply);
+
+// The path of a row from 1 on, as the table has it; NULL: there are no more. Rows of one path
+// differ by method.
+const char *routes_path(unsigned row);
 
 // Room for so many bytes, aligned for anything. NULL without memory.
 void *scratch_take(struct scratch *scratch, size_t bytes);

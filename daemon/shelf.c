@@ -26,6 +26,7 @@ struct shelf {
     struct tnm_limits limits;
     unsigned max_models;
     size_t max_memory;
+    struct stats *stats;
 
     pthread_mutex_t work;
     struct entries entries;
@@ -83,11 +84,14 @@ static bool room_for(const struct shelf *shelf, const struct entry *entry,
     return true;
 }
 
-static uint64_t us_since(const struct timespec *start) {
+static uint64_t ns_since(const struct timespec *start) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)((now.tv_sec - start->tv_sec) * 1000000 +
-                      (now.tv_nsec - start->tv_nsec) / 1000);
+    return (uint64_t)((now.tv_sec - start->tv_sec) * 1000000000 + now.tv_nsec - start->tv_nsec);
+}
+
+static uint64_t us_since(const struct timespec *start) {
+    return ns_since(start) / 1000;
 }
 
 static void log_loaded(const struct served *served, uint64_t us) {
@@ -129,8 +133,10 @@ static bool load(struct shelf *shelf, struct entry **entry, const char *name, co
         *entry == NULL || (*entry)->served == NULL || strcmp((*entry)->served->digest, digest) != 0;
     bool ok = !*is_new || serve(shelf, entry, name, build, err);
     build_release(build);
-    if (ok && *is_new)
+    if (ok && *is_new) {
+        stats_swap(shelf->stats, true, ns_since(&start));
         log_loaded((*entry)->served, us_since(&start));
+    }
     return ok;
 }
 
@@ -166,6 +172,7 @@ static enum outcome look_at_new(struct shelf *shelf, struct entry *entry, const 
     if (ok && !is_new) {
         entries_mark(&shelf->entries, entry, NULL, false);
     } else if (!ok) {
+        stats_swap(shelf->stats, false, 0);
         forget_path(&err, path);
         refuse(shelf, &entry, name, &err);
         // What the file cannot help may be otherwise next time.
@@ -345,6 +352,7 @@ static bool take_settings(struct shelf *shelf, const struct shelf_settings *sett
     shelf->limits = settings->limits;
     shelf->max_models = settings->max_models;
     shelf->max_memory = settings->max_memory;
+    shelf->stats = settings->stats;
     return true;
 }
 
@@ -416,9 +424,12 @@ static bool activate(struct shelf *shelf, const char *name, struct shelf_activat
                      struct tnm_error *err) {
     struct timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
+    const struct timespec asked = start;
     struct entry *entry = ready_entry(shelf, name, err);
-    if (entry == NULL)
+    if (entry == NULL) {
+        stats_swap(shelf->stats, false, 0);
         return false;
+    }
     out->verify_us = us_since(&start);
     if (shelf->entries.active != NULL)
         memcpy(out->previous, shelf->entries.active->name, sizeof out->previous);
@@ -426,6 +437,7 @@ static bool activate(struct shelf *shelf, const char *name, struct shelf_activat
     if (!make_active(shelf, entry, true, err))
         return false;
     out->swap_us = us_since(&start);
+    stats_swap(shelf->stats, true, ns_since(&asked));
     out->generation = entry->served->generation;
     if (!folder_remember(shelf->state, name))
         log_warn("cannot remember in %s that %s is active: %s", shelf->state, name,

@@ -17,6 +17,7 @@
 #define SHELF_H
 
 #include "core/tnm.h"
+#include "daemon/stats.h"
 
 struct shelf;
 
@@ -36,7 +37,8 @@ struct shelf_settings {
     const char *active; // NULL or empty: see above
     struct tnm_limits limits;
     unsigned max_models;
-    size_t max_memory; // of all models together; 0: no limit but that of each
+    size_t max_memory;   // of all models together; 0: no limit but that of each
+    struct stats *stats; // borrowed: where swaps are counted; may be NULL
 };
 
 // Loads every model of the folder. A folder without a good model is no failure (requests get
@@ -82,8 +84,8 @@ struct shelf_entry {
 size_t shelf_list(struct shelf *shelf, struct shelf_entry **entries, struct tnm_error *err);
 bool shelf_find(struct shelf *shelf, const char *name, struct shelf_entry *entry);
 
-// Counts one answer.
-void served_count(struct served *served);
+// The counters of the name under which it serves. They live as long as it is held.
+struct stats_model *served_stats(const struct served *served);
 
 struct shelf_activation {
     uint64_t generation;

@@ -13,7 +13,7 @@ enum { IDLE_SESSIONS = 16 };
 
 struct tally {
     atomic_uint holders;
-    atomic_ullong answers;
+    struct stats_model *stats;
 };
 
 struct build {
@@ -47,22 +47,27 @@ static void keep(atomic_uint *holders) {
 
 struct tally *tally_open(void) {
     struct tally *tally = calloc(1, sizeof *tally);
-    if (tally != NULL)
-        atomic_init(&tally->holders, 1);
+    if (tally == NULL || (tally->stats = stats_model_open()) == NULL) {
+        free(tally);
+        return NULL;
+    }
+    atomic_init(&tally->holders, 1);
     return tally;
 }
 
-uint64_t tally_read(const struct tally *tally) {
-    return atomic_load_explicit(&tally->answers, memory_order_relaxed);
+struct stats_model *tally_stats(const struct tally *tally) {
+    return tally->stats;
 }
 
 void tally_release(struct tally *tally) {
-    if (tally != NULL && drop(&tally->holders))
-        free(tally);
+    if (tally == NULL || !drop(&tally->holders))
+        return;
+    stats_model_close(tally->stats);
+    free(tally);
 }
 
-void served_count(struct served *served) {
-    atomic_fetch_add_explicit(&slot_of(served)->tally->answers, 1, memory_order_relaxed);
+struct stats_model *served_stats(const struct served *served) {
+    return slot_of(served)->tally->stats;
 }
 
 // ---- Builds ------------------------------------------------------------------------------------

@@ -12,10 +12,10 @@
 
 #include "daemon/shelf.h"
 
-// How many answers a name has given, by whatever served under it.
+// What a name has answered, by whatever served under it.
 struct tally;
 struct tally *tally_open(void); // held once; NULL: no memory
-uint64_t tally_read(const struct tally *tally);
+struct stats_model *tally_stats(const struct tally *tally);
 void tally_release(struct tally *tally); // NULL is fine
 
 struct build;

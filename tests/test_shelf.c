@@ -581,7 +581,7 @@ START_TEST(a_held_model_lives_until_it_is_released) {
     struct tnm_session *session = served_take(held);
     put("a", &made[1]);
     ck_assert(rescan(1, 0));
-    served_count(held);
+    stats_answer(served_stats(held), 0, 1000);
     ck_assert_uint_eq(entry("a").requests, 1); // the name goes on counting
     shelf_close(shelf);
     shelf = NULL;
@@ -637,7 +637,7 @@ static void *hammer_run(void *arg) {
                 right = memcmp(logits, h->answer[i], sizeof logits) == 0;
         h->wrong += !right;
         h->answers++;
-        served_count(served);
+        stats_answer(served_stats(served), 0, 1000);
         served_give(served, session);
         shelf_release(served);
     }
