@@ -49,7 +49,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(CFLAGS) $(HARDENING) -fPIE -ffp-contra
     -fno-math-errno -pthread $(WARNINGS) $(SANITIZE)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(LDFLAGS) $(SANITIZE)
 
-DAEMON_PACKAGES = libmicrohttpd jansson inih libsystemd
+DAEMON_PACKAGES = libmicrohttpd jansson inih libsystemd zlib
 PICTURE_PACKAGES = libturbojpeg libpng libexif
 FORGE_PACKAGES = jansson zlib $(if $(BLAS),openblas)
 flags = $$($(PKG_CONFIG) --cflags $1)
@@ -111,6 +111,12 @@ $(BUILD)/packages: Makefile .ci/packages
 $(BUILD)/%.o: %.c | $(BUILD)/packages
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(EXTRA) $(if $(USES),$(call flags,$(USES))) -MMD -MP -c -o $@ $<
+
+# The page, as one document that daemon/page.c holds.
+$(BUILD)/page.html.gz: $(wildcard daemon/page/*) | $(BUILD)/packages
+	daemon/page/bundle $(BUILD)
+$(BUILD)/daemon/page.o: $(BUILD)/page.html.gz
+$(BUILD)/daemon/page.o: EXTRA = -I$(BUILD) -Wa,-I$(BUILD)
 
 # The NEON sources once more for x86-64 processors with AVX2 and FMA; picked at run time.
 $(BUILD)/core/kernels/%_avx2.o: core/kernels/%.c | $(BUILD)/packages
@@ -207,9 +213,9 @@ $(BUILD)/fuzz/%_avx2.o: core/kernels/%.c | $(BUILD)/packages
 	$(FUZZ_CC) -mavx2 -mfma -DTNM_AVX2 -c -o $@ $<
 
 $(BUILD)/fuzz/%: tests/%.c $(FUZZ_TWINS) $(wildcard core/*.c core/kernels/*.c daemon/*.c) \
-    | $(BUILD)/packages
+    $(BUILD)/page.html.gz | $(BUILD)/packages
 	@mkdir -p $(@D)
-	$(FUZZ_CC) -o $@ \
+	$(FUZZ_CC) -I$(BUILD) -Wa,-I$(BUILD) -o $@ \
 	    $(filter-out daemon/main.c,$(filter %.c %.o,$^)) -pthread \
 	    $(call flags,$(DAEMON_PACKAGES) $(PICTURE_PACKAGES)) \
 	    $(call libs,$(DAEMON_PACKAGES) $(PICTURE_PACKAGES)) -lm

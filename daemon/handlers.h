@@ -17,6 +17,14 @@ void handle_model(struct api *api, const struct request *request, struct scratch
 void handle_activate(struct api *api, const struct request *request, struct scratch *scratch,
                      struct reply *reply);
 
+// weights_api.c
+void handle_weights(struct api *api, const struct request *request, struct scratch *scratch,
+                    struct reply *reply);
+
+// page.c
+void handle_page(struct api *api, const struct request *request, struct scratch *scratch,
+                 struct reply *reply);
+
 // health.c
 void handle_healthz(struct api *api, const struct request *request, struct scratch *scratch,
                     struct reply *reply);

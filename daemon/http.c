@@ -63,7 +63,10 @@ static enum MHD_Result send_reply(struct exchange *exchange) {
         return MHD_NO;
     MHD_add_response_header(response, "Content-Type",
                             reply->type != NULL ? reply->type : "application/json");
-    MHD_add_response_header(response, "Cache-Control", "no-store");
+    MHD_add_response_header(response, "Cache-Control",
+                            reply->cache != NULL ? reply->cache : "no-store");
+    if (reply->policy != NULL)
+        MHD_add_response_header(response, "Content-Security-Policy", reply->policy);
     MHD_add_response_header(response, "X-Request-Id", exchange->request.id);
     for (unsigned i = 0; i < reply->n_headers; i++)
         MHD_add_response_header(response, reply->header[i].name, reply->header[i].value);

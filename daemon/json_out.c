@@ -100,6 +100,30 @@ size_t format_uint(char *at, uint64_t value) {
     return n;
 }
 
+void json_out_base64(struct json_out *out, const void *bytes, size_t len) {
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *at = bytes;
+    if (len > SIZE_MAX / 2 || !make_room(out, (len + 2) / 3 * 4 + 2))
+        return;
+    char *to = out->at + out->len;
+    *to++ = '"';
+    for (; len >= 3; at += 3, len -= 3, to += 4) {
+        uint32_t v = (uint32_t)at[0] << 16 | (uint32_t)at[1] << 8 | at[2];
+        for (int i = 0; i < 4; i++)
+            to[i] = digit[v >> (18 - 6 * i) & 63];
+    }
+    if (len > 0) {
+        uint32_t v = (uint32_t)at[0] << 16 | (len > 1 ? (uint32_t)at[1] << 8 : 0);
+        to[0] = digit[v >> 18];
+        to[1] = digit[v >> 12 & 63];
+        to[2] = len > 1 ? digit[v >> 6 & 63] : '=';
+        to[3] = '=';
+        to += 4;
+    }
+    *to++ = '"';
+    out->len = (size_t)(to - out->at);
+}
+
 void json_out_uint(struct json_out *out, uint64_t value) {
     if (make_room(out, 20))
         out->len += format_uint(out->at + out->len, value);

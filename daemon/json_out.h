@@ -42,6 +42,9 @@ static inline void json_out_text(struct json_out *out, const char *text) {
 void json_out_string(struct json_out *out, const char *text);
 void json_out_string_n(struct json_out *out, const char *text, size_t len);
 
+// Bytes in base64 (RFC 4648, padded), in quotes.
+void json_out_base64(struct json_out *out, const void *bytes, size_t len);
+
 void json_out_uint(struct json_out *out, uint64_t value);
 
 // Rounded to so many decimals (0..9), zeros at the end left out: 0.25, 3, -1.5. JSON knows no NaN

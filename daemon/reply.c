@@ -11,7 +11,7 @@ enum { KEEP_BODY = 16384 };
 void reply_reset(struct reply *reply) {
     json_out_reset(&reply->body, KEEP_BODY);
     reply->status = 200;
-    reply->type = NULL;
+    reply->type = reply->cache = reply->policy = NULL;
     reply->code = NULL;
     reply->close = false;
     reply->n_headers = 0;

@@ -10,7 +10,9 @@ enum { REPLY_MAX_HEADERS = 8, REPLY_MAX_VALUE = 127 };
 
 struct reply {
     unsigned status;
-    const char *type; // of the body; NULL: application/json
+    const char *type;   // of the body; NULL: application/json
+    const char *cache;  // Cache-Control; NULL: no-store
+    const char *policy; // Content-Security-Policy; NULL: none. All three live as long as the program
     struct json_out body;
     const char *code; // of an error; NULL: it is none
     bool close;       // the connection ends with this reply

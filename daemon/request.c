@@ -236,6 +236,8 @@ void request_add_field(struct request *request, const char *name, const char *va
     case 'a':
         if (strcasecmp(name, "Authorization") == 0)
             set_once(request, &request->authorization, value);
+        else if (strcasecmp(name, "Accept-Encoding") == 0)
+            request->accept_encoding = value;
         break;
     case 'c':
         if (strcasecmp(name, "Content-Length") == 0)
@@ -256,6 +258,8 @@ void request_add_field(struct request *request, const char *name, const char *va
     case 'i':
         if (strcasecmp(name, "If-Match") == 0)
             set_once(request, &request->if_match, value);
+        else if (strcasecmp(name, "If-None-Match") == 0)
+            request->if_none_match = value;
         break;
     case 'o':
         if (strcasecmp(name, "Origin") == 0)

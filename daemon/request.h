@@ -27,6 +27,7 @@ struct request {
     const char *path;  // starts with '/', decoded, without query
     const char *query; // behind the '?', as sent; "" if there is none
     const char *content_type, *authorization, *origin, *host, *if_match; // NULL where absent
+    const char *accept_encoding, *if_none_match; // the last line of each
     struct bytes body;
     char id[REQUEST_MAX_ID + 1];     // the caller's, or made
     char name[REQUEST_MAX_NAME + 1]; // what {name} in the route's path matched

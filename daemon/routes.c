@@ -14,9 +14,11 @@ static bool always_slow(const struct api *api, const struct request *request) {
 }
 
 static const struct route routes[] = {
+    {"GET", "/", handle_page, NULL, SCOPE_OPEN, true},
     {"POST", "/classify", handle_classify, input_is_slow, SCOPE_INFER, false},
     {"GET", "/models", handle_models, NULL, SCOPE_INFER, false},
     {"GET", "/models/{name}", handle_model, NULL, SCOPE_INFER, false},
+    {"GET", "/models/{name}/weights", handle_weights, always_slow, SCOPE_INFER, false},
     {"POST", "/models/{name}/activate", handle_activate, always_slow, SCOPE_ADMIN, false},
     {"GET", "/healthz", handle_healthz, NULL, SCOPE_OPEN, true},
     {"GET", "/readyz", handle_readyz, NULL, SCOPE_OPEN, true},

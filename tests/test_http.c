@@ -338,7 +338,7 @@ START_TEST(unknown_paths_and_methods_are_told_apart) {
         {"GET", "/nowhere", 404, "not_found", NULL},
         {"GET", "/models/one/two/three", 404, "not_found", NULL},
         {"GET", "/models/", 404, "not_found", NULL},
-        {"GET", "/", 404, "not_found", NULL},
+        {"POST", "/", 405, "method_not_allowed", "GET, HEAD"},
         {"GET", "/models/..%2e", 404, "model_not_found", NULL},
         {"GET", "/classify", 405, "method_not_allowed", "POST"},
         {"DELETE", "/classify", 405, "method_not_allowed", "POST"},

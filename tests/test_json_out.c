@@ -57,6 +57,29 @@ START_TEST(random_decimals_are_within_half_a_unit) {
 }
 END_TEST
 
+// The examples of RFC 4648, section 10, and every byte value's bits.
+static const struct {
+    const char *bytes, *text;
+} base64s[] = {
+    {"", "\"\""},
+    {"f", "\"Zg==\""},
+    {"fo", "\"Zm8=\""},
+    {"foo", "\"Zm9v\""},
+    {"foob", "\"Zm9vYg==\""},
+    {"fooba", "\"Zm9vYmE=\""},
+    {"foobar", "\"Zm9vYmFy\""},
+    {"\xff\xef\xbf", "\"/++/\""},
+};
+
+START_TEST(bytes_are_written_in_base64) {
+    struct json_out out = {0};
+    json_out_base64(&out, base64s[_i].bytes, strlen(base64s[_i].bytes));
+    ck_assert_uint_eq(out.len, strlen(base64s[_i].text));
+    ck_assert_mem_eq(out.at, base64s[_i].text, out.len);
+    json_out_free(&out);
+}
+END_TEST
+
 START_TEST(whole_numbers_are_written_in_full) {
     struct json_out out = {0};
     json_out_uint(&out, 0);
@@ -141,6 +164,7 @@ Suite *json_out_suite(void) {
     Suite *suite = suite_create("json_out");
     TCase *tc = tcase_create("json_out");
     tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, bytes_are_written_in_base64, 0, COUNT(base64s));
     tcase_add_loop_test(tc, decimals_are_rounded_and_short, 0, COUNT(decimals));
     tcase_add_loop_test(tc, random_decimals_are_within_half_a_unit, 0, 200);
     tcase_add_test(tc, whole_numbers_are_written_in_full);
