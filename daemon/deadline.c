@@ -3,6 +3,7 @@
 #include "daemon/deadline.h"
 
 #include "daemon/reply.h"
+#include "daemon/stats.h"
 
 #include <errno.h>
 #include <linux/tcp.h>
@@ -76,7 +77,7 @@ static bool has_spoken(int fd) {
            info.tcpi_bytes_received > 0;
 }
 
-static void expire(struct deadline *deadline, enum stage stage) {
+static void expire(struct deadline *deadline, enum stage stage, struct stats *stats) {
     char text[512];
     bool in_body = stage == STAGE_BODY;
     if (in_body || stage == DEADLINE_HEAD || (stage == STAGE_FRESH && has_spoken(deadline->fd))) {
@@ -84,6 +85,7 @@ static void expire(struct deadline *deadline, enum stage stage) {
                                       in_body ? "the body did not come in time (body-timeout)"
                                               : "the header did not come in time (header-timeout)",
                                       in_body ? deadline->id : "-");
+        stats_refused(stats, "timeout");
         (void)!send(deadline->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     shutdown(deadline->fd, SHUT_RDWR);
@@ -96,7 +98,7 @@ static void check_deadline(struct deadlines *deadlines, struct deadline *deadlin
     if (age_of(clock, now) <= limit_of(deadlines, stage))
         return;
     if (atomic_compare_exchange_strong(&deadline->clock, &clock, now << 3 | STAGE_EXPIRED))
-        expire(deadline, stage);
+        expire(deadline, stage, deadlines->limits.stats);
 }
 
 static void wait_tick(struct deadlines *deadlines) {

@@ -32,6 +32,7 @@ struct deadline_limits {
     unsigned head_ms; // from the connection, or the request line, to the end of the head
     unsigned body_ms; // of a body; of sending an answer
     unsigned idle_ms;
+    struct stats *stats; // borrowed: where those who come too late are counted; may be NULL
 };
 
 struct deadlines;

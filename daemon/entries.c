@@ -94,6 +94,16 @@ static struct served *exchange(struct entries *entries, struct entry *entry, str
     return old;
 }
 
+static bool same_labels(const struct tnm_model *a, const struct tnm_model *b) {
+    size_t n = tnm_model_outputs(a);
+    if (n != tnm_model_outputs(b))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(tnm_model_label(a, i), tnm_model_label(b, i)) != 0)
+            return false;
+    return true;
+}
+
 bool entries_publish(struct entries *entries, struct entry *entry, struct build *build,
                      struct tnm_error *err) {
     struct served *fresh =
@@ -105,6 +115,8 @@ bool entries_publish(struct entries *entries, struct entry *entry, struct build 
     entry->refused = (struct tnm_error){.code = TNM_OK};
     entry->gone = false;
     pthread_mutex_unlock(&entries->lock);
+    if (old != NULL && !same_labels(old->model, build_model(build)))
+        stats_forget_classes(tally_stats(entry->tally));
     shelf_release(old);
     return true;
 }

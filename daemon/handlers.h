@@ -25,7 +25,13 @@ void handle_weights(struct api *api, const struct request *request, struct scrat
 void handle_page(struct api *api, const struct request *request, struct scratch *scratch,
                  struct reply *reply);
 
+// metrics.c
+void handle_metrics(struct api *api, const struct request *request, struct scratch *scratch,
+                    struct reply *reply);
+
 // health.c
+// Why no request should come here now, as the code of an error; NULL if it may.
+const char *health_reason(struct api *api);
 void handle_healthz(struct api *api, const struct request *request, struct scratch *scratch,
                     struct reply *reply);
 void handle_readyz(struct api *api, const struct request *request, struct scratch *scratch,

@@ -2,8 +2,7 @@
 // GET /healthz and /readyz.
 #include "daemon/handlers.h"
 
-// Why no request should come here now; NULL if it may.
-static const char *find_reason(struct api *api) {
+const char *health_reason(struct api *api) {
     if (atomic_load(&api->draining))
         return "draining";
     struct served *active = shelf_hold(api->shelf, NULL);
@@ -22,13 +21,13 @@ static void write_health(struct reply *reply, bool ready) {
 void handle_healthz(struct api *api, const struct request *request, struct scratch *scratch,
                     struct reply *reply) {
     (void)request, (void)scratch;
-    write_health(reply, find_reason(api) == NULL);
+    write_health(reply, health_reason(api) == NULL);
 }
 
 void handle_readyz(struct api *api, const struct request *request, struct scratch *scratch,
                    struct reply *reply) {
     (void)scratch;
-    const char *reason = find_reason(api);
+    const char *reason = health_reason(api);
     if (reason == NULL)
         write_health(reply, true);
     else

@@ -280,7 +280,8 @@ static bool start_helpers(struct http *http, struct tnm_error *err) {
     const struct options *options = http->api.options;
     const struct deadline_limits limits = {.head_ms = options->header_timeout_s * 1000,
                                            .body_ms = options->body_timeout_s * 1000,
-                                           .idle_ms = options->idle_timeout_s * 1000};
+                                           .idle_ms = options->idle_timeout_s * 1000,
+                                           .stats = http->api.stats};
     http->api.access = access_open(options->token_file, err);
     http->clients =
         http->api.access != NULL ? clients_open(options->connections_per_client, err) : NULL;

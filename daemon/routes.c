@@ -20,6 +20,7 @@ static const struct route routes[] = {
     {"GET", "/models/{name}", handle_model, NULL, SCOPE_INFER, false},
     {"GET", "/models/{name}/weights", handle_weights, always_slow, SCOPE_INFER, false},
     {"POST", "/models/{name}/activate", handle_activate, always_slow, SCOPE_ADMIN, false},
+    {"GET", "/metrics", handle_metrics, NULL, SCOPE_OPEN, true},
     {"GET", "/healthz", handle_healthz, NULL, SCOPE_OPEN, true},
     {"GET", "/readyz", handle_readyz, NULL, SCOPE_OPEN, true},
 };
@@ -91,13 +92,21 @@ static bool may_enter(const struct api *api, const struct request *request, enum
     return false;
 }
 
+// The first row of route's path, counted from 1; 0 behind the end. Rows of one path are neighbors.
+static unsigned row_of(const struct route *route) {
+    size_t row = (size_t)(route - routes);
+    while (row > 0 && row < N_ROUTES && strcmp(routes[row - 1].path, routes[row].path) == 0)
+        row--;
+    return row < N_ROUTES ? (unsigned)row + 1 : 0;
+}
+
 const struct route *routes_find(struct api *api, struct request *request, struct reply *reply) {
     const struct route *route = routes;
     const struct route *const end = routes + N_ROUTES;
     while (route < end && !(method_fits(route, request->method) &&
                             path_fits(route->path, request->path, request->name)))
         route++;
-    request->row = route < end ? (unsigned)(route - routes) + 1 : 0;
+    request->row = row_of(route);
     if (route == end) {
         refuse_method(request, reply);
         return NULL;

@@ -54,8 +54,8 @@ struct route {
 // Allow, or 401 or 403 in reply: what can be refused by the head alone.
 const struct route *routes_find(struct api *api, struct request *request, struct reply *reply);
 
-// The path of a row from 1 on, as the table has it; NULL: there are no more. Rows of one path
-// differ by method.
+// The path of a row from 1 on, as the table has it; NULL: there are no more. request->row is the
+// first of those that have the same path.
 const char *routes_path(unsigned row);
 
 // Room for so many bytes, aligned for anything. NULL without memory.
