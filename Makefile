@@ -49,7 +49,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(CFLAGS) $(HARDENING) -fPIE -ffp-contra
     -fno-math-errno -pthread $(WARNINGS) $(SANITIZE)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(LDFLAGS) $(SANITIZE)
 
-DAEMON_PACKAGES = libmicrohttpd jansson inih libsystemd zlib
+DAEMON_PACKAGES = libmicrohttpd gnutls jansson inih libsystemd zlib
 PICTURE_PACKAGES = libturbojpeg libpng libexif
 FORGE_PACKAGES = jansson zlib $(if $(BLAS),openblas)
 flags = $$($(PKG_CONFIG) --cflags $1)
@@ -142,9 +142,10 @@ $(BUILD)/tnmd: $(DAEMON) $(BUILD)/libtnm.a
 $(BUILD)/tnm: $(FORGE) $(PICTURE) $(BUILD)/libtnm.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,$(FORGE_PACKAGES) $(PICTURE_PACKAGES)) -lm
 
-# What daemon/no_tls.c defines must be seen by the libraries.
-NO_TLS = -Wl,--export-dynamic-symbol=_gnutls_global_init_skip,--export-dynamic-symbol=gnutls_global_init \
-    -Wl,--export-dynamic-symbol=gnutls_global_deinit
+# What daemon/no_tls.c and refusal.c define must be seen by the libraries.
+NO_TLS = $(addprefix -Wl$(comma)--export-dynamic-symbol=,_gnutls_global_init_skip gnutls_global_init \
+    gnutls_global_deinit gnutls_handshake gnutls_record_send sendmsg)
+comma = ,
 
 # The test runner links everything but the two main functions.
 $(BUILD)/check: $(TESTS) $(filter-out %/main.o,$(DAEMON) $(FORGE)) $(BUILD)/libtnm.a

@@ -77,16 +77,18 @@ static bool has_spoken(int fd) {
            info.tcpi_bytes_received > 0;
 }
 
-static void expire(struct deadline *deadline, enum stage stage, struct stats *stats) {
-    char text[512];
+static void expire(struct deadline *deadline, enum stage stage,
+                   const struct deadline_limits *limits) {
     bool in_body = stage == STAGE_BODY;
     if (in_body || stage == DEADLINE_HEAD || (stage == STAGE_FRESH && has_spoken(deadline->fd))) {
+        char text[512];
         size_t len = reply_write_bare(text, sizeof text, 408, "timeout",
                                       in_body ? "the body did not come in time (body-timeout)"
                                               : "the header did not come in time (header-timeout)",
                                       in_body ? deadline->id : "-");
-        stats_refused(stats, "timeout");
-        (void)!send(deadline->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        stats_refused(limits->stats, "timeout");
+        if (!limits->silent)
+            (void)!send(deadline->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     shutdown(deadline->fd, SHUT_RDWR);
 }
@@ -98,7 +100,7 @@ static void check_deadline(struct deadlines *deadlines, struct deadline *deadlin
     if (age_of(clock, now) <= limit_of(deadlines, stage))
         return;
     if (atomic_compare_exchange_strong(&deadline->clock, &clock, now << 3 | STAGE_EXPIRED))
-        expire(deadline, stage, deadlines->limits.stats);
+        expire(deadline, stage, &deadlines->limits);
 }
 
 static void wait_tick(struct deadlines *deadlines) {

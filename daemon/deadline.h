@@ -29,6 +29,7 @@ struct deadline {
 };
 
 struct deadline_limits {
+    bool silent;      // no 408: TLS is between us and the client
     unsigned head_ms; // from the connection, or the request line, to the end of the head
     unsigned body_ms; // of a body; of sending an answer
     unsigned idle_ms;

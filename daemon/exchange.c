@@ -174,6 +174,7 @@ void exchange_end(struct exchange *exchange) {
 }
 
 void exchange_free(struct exchange *exchange) {
+    tls_release(exchange->identity);
     json_out_free(&exchange->reply.body);
     scratch_free(&exchange->scratch);
     free(exchange->body);

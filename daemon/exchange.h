@@ -6,14 +6,17 @@
 
 #include "daemon/deadline.h"
 #include "daemon/routes.h"
+#include "daemon/tls.h"
 #include "daemon/workers.h"
 
 // One allocation a connection, used by one thread at a time: the library's, or the worker that the
 // connection waits for.
 struct exchange {
     struct api *api;
-    void *connection; // the library's
-    void *server;     // http.c's
+    void *connection;          // the library's
+    void *server;              // http.c's
+    struct tls *tls;           // NULL: plain HTTP
+    struct identity *identity; // held from the TLS handshake on
     struct deadline deadline;
     struct job job;
     const struct route *route; // NULL: the reply is there

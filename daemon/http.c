@@ -41,6 +41,7 @@ struct http {
     struct sink *sink;
     struct deadlines *deadlines;
     struct workers *workers;
+    struct tls *tls; // NULL: plain HTTP
     struct api api;
     int listen_fd;
     _Atomic uint64_t answered;
@@ -129,11 +130,13 @@ static struct exchange *exchange_of(struct MHD_Connection *connection) {
 
 static void refuse_connection(struct http *http, int fd, unsigned status, const char *code,
                               const char *why) {
-    char text[512];
     stats_refused(http->api.stats, code);
-    size_t len = reply_write_bare(text, sizeof text, status, code, why, "-");
-    (void)!send(fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    sink_take(http->sink, fd);
+    if (http->tls == NULL) { // else the client would not understand
+        char text[512];
+        size_t len = reply_write_bare(text, sizeof text, status, code, why, "-");
+        (void)!send(fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sink_take(http->sink, fd);
+    }
     close(fd);
 }
 
@@ -171,6 +174,7 @@ static void start_connection(struct http *http, struct MHD_Connection *connectio
     if (exchange != NULL) { // else on_request closes it
         exchange->api = &http->api;
         exchange->server = http;
+        exchange->tls = http->tls;
         exchange->connection = connection;
         exchange->deadline.id = exchange->request.id;
         deadline_add(
@@ -261,15 +265,21 @@ static unsigned count_threads(const struct options *options) {
 static bool start_library(struct http *http, struct tnm_error *err) {
     const struct options *options = http->api.options;
     unsigned threads = count_threads(options);
+    struct MHD_OptionItem secure[] = {
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, tls_choice()},
+        {MHD_OPTION_END, 0, NULL}};
+    if (http->tls == NULL)
+        secure[0].option = MHD_OPTION_END;
     http->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-            MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME,
+        (http->tls != NULL ? MHD_USE_TLS : 0) | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL |
+            MHD_USE_ITC | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME,
         0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_message, http,
         MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
         options->connections + SPARE_CONNECTIONS * threads, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
-        MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_END);
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_ARRAY, secure, MHD_OPTION_END);
     if (http->daemon == NULL)
         return tnm_fail_errno(err, errno, "the HTTP server did not start");
     http->acceptor = acceptor_start(http->listen_fd, take_connection, http, err);
@@ -278,10 +288,14 @@ static bool start_library(struct http *http, struct tnm_error *err) {
 
 static bool start_helpers(struct http *http, struct tnm_error *err) {
     const struct options *options = http->api.options;
-    const struct deadline_limits limits = {.head_ms = options->header_timeout_s * 1000,
+    const struct deadline_limits limits = {.silent = options->tls_cert[0] != 0,
+                                           .head_ms = options->header_timeout_s * 1000,
                                            .body_ms = options->body_timeout_s * 1000,
                                            .idle_ms = options->idle_timeout_s * 1000,
                                            .stats = http->api.stats};
+    if (options->tls_cert[0] != 0 &&
+        (http->tls = tls_open(options->tls_cert, options->tls_key, err)) == NULL)
+        return false;
     http->api.access = access_open(options->token_file, err);
     http->clients =
         http->api.access != NULL ? clients_open(options->connections_per_client, err) : NULL;
@@ -300,6 +314,7 @@ static void destroy(struct http *http) {
     sink_stop(http->sink);
     clients_close(http->clients);
     access_close(http->api.access);
+    tls_close(http->tls);
     free(http);
 }
 
@@ -341,6 +356,12 @@ static uint64_t monotonic_ms(void) {
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+void http_reload(struct http *http) {
+    struct tnm_error err = {0};
+    if (http->tls != NULL && !tls_reload(http->tls, &err))
+        log_error("the old certificate stays: %s", err.text);
+}
+
 // Nothing on its way, and nothing came for a moment on the connections that are kept.
 static bool is_quiet(struct http *http) {
     return atomic_load(&http->handed_over) == 0 &&
@@ -371,5 +392,5 @@ bool http_alive(struct http *http) {
         return false;
     // Being full is no reason to be restarted.
     return atomic_load(&http->api.connections) >= http->api.options->connections ||
-           knock_answered(take_connection, http);
+           knock_answered(take_connection, http, http->tls != NULL);
 }

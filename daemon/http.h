@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-// The HTTP server: the only file that knows libmicrohttpd. It reads whole requests within limits,
-// refuses what is malformed, hands plain data to the routes, and sends what they return.
+// The HTTP server: the only file, beside tls.c, that knows libmicrohttpd. It reads whole requests
+// within limits, refuses what is malformed, hands plain data to the routes, and sends what they
+// return.
 #ifndef HTTP_H
 #define HTTP_H
 
@@ -16,6 +17,9 @@ struct http *http_start(int listen_fd, const struct options *options, struct she
 
 // Readiness goes first: /readyz answers 503 from here on, everything else goes on.
 void http_drain(struct http *http);
+
+// Reads the certificate anew. Where that fails, the log says why, and the old one stays.
+void http_reload(struct http *http);
 
 // Stops accepting (MHD_quiesce_daemon: the listening socket stays usable for the next process),
 // lets requests in flight finish for at most timeout_s, then stops. True if all finished.

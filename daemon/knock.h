@@ -8,6 +8,6 @@
 // Hands one end of a socket pair to take, as if it had been accepted, and asks for /healthz through
 // the other. True for an answer of 200 within two seconds. No connection through the listening
 // socket: the unit lets the daemon use a network socket that systemd passed, and open none.
-bool knock_answered(acceptor_take *take, void *argument);
+bool knock_answered(acceptor_take *take, void *argument, bool tls);
 
 #endif

@@ -61,7 +61,7 @@ static bool start(struct daemon *d, struct tnm_error *err) {
         return false;
     char name[LISTEN_NAME_BYTES];
     listen_name(d->listen_fd, name);
-    log_info("listening on http://%s", name);
+    log_info("listening on %s://%s", *o->tls_cert != 0 ? "https" : "http", name);
     return true;
 }
 
@@ -81,6 +81,7 @@ static void serve(struct daemon *d, const sigset_t *signals) {
             return;
         if (sig == SIGHUP) {
             service_reloading();
+            http_reload(d->http);
             shelf_rescan_soon(d->shelf, reloaded, d);
         } else if (sig < 0 && errno == EAGAIN) {
             pulse_beat(d->shelf, d->http, &well);

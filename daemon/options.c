@@ -38,6 +38,11 @@ static const struct setting settings[] = {
     {"http", "token-file", TEXT, FIELD(token_file), "", 0, 4095, "FILE",
      "File with the token that calls which change something must bring. Empty: the\n"
      "credential tnmd.token if systemd has one; else no token is needed."},
+    {"http", "tls-cert", TEXT, FIELD(tls_cert), "", 0, 4095, "FILE",
+     "File with the certificate (PEM), and those of its issuers, to speak HTTPS. Empty: the\n"
+     "credential tnmd.cert if systemd has one; else plain HTTP."},
+    {"http", "tls-key", TEXT, FIELD(tls_key), "", 0, 4095, "FILE",
+     "File with the certificate's private key (PEM). Empty: the credential tnmd.key."},
     {"http", "threads", UNSIGNED, FIELD(threads), "0", 0, 16, "N",
      "Threads that answer requests. 0: one a processor, 2 to 4."},
     {"http", "queue", UNSIGNED, FIELD(queue), "64", 1, 65536, "N",
@@ -378,16 +383,33 @@ static void set_defaults(struct options *o) {
     }
 }
 
+// The path of a credential, if systemd has it, into a setting of 4096 bytes that is still empty.
+static void ask_credential(char *setting, const char *name) {
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    if (*setting != '\0' || folder == NULL)
+        return;
+    int n = snprintf(setting, 4096, "%s/%s", folder, name);
+    if (n >= 4096 || access(setting, F_OK) != 0)
+        *setting = '\0';
+}
+
 static void ask_systemd(struct options *o) {
-    const char *state = getenv("STATE_DIRECTORY"), *credentials = getenv("CREDENTIALS_DIRECTORY");
+    const char *state = getenv("STATE_DIRECTORY");
     // StateDirectory= may name several, with colons between; ours names one.
     if (*o->state == '\0' && state != NULL && strlen(state) < sizeof o->state)
         memcpy(o->state, state, strlen(state) + 1);
-    if (*o->token_file != '\0' || credentials == NULL)
-        return;
-    int n = snprintf(o->token_file, sizeof o->token_file, "%s/tnmd.token", credentials);
-    if (n >= (int)sizeof o->token_file || access(o->token_file, F_OK) != 0)
-        *o->token_file = '\0';
+    ask_credential(o->token_file, "tnmd.token");
+    if (*o->tls_cert == '\0' && *o->tls_key == '\0') {
+        ask_credential(o->tls_cert, "tnmd.cert");
+        ask_credential(o->tls_key, "tnmd.key");
+    }
+}
+
+// What only makes sense together.
+static bool check_pairs(const struct options *o, struct tnm_error *err) {
+    bool cert = *o->tls_cert != '\0', key = *o->tls_key != '\0';
+    return cert == key || tnm_fail(err, TNM_EINPUT, "%s without %s", cert ? "tls-cert" : "tls-key",
+                                   cert ? "tls-key" : "tls-cert");
 }
 
 enum options_result options_read(struct options *o, int argc, char **argv, struct tnm_error *err) {
@@ -406,12 +428,13 @@ enum options_result options_read(struct options *o, int argc, char **argv, struc
     }
     if ((a.config != NULL && !read_conf(o, a.config, err)) || !walk(o, args, &a, err))
         return OPTIONS_WRONG;
+    if (!a.print && !a.check)
+        ask_systemd(o);
+    if (!check_pairs(o, err))
+        return OPTIONS_WRONG;
     if (a.print)
         print_config(o);
     else if (a.check)
         printf("%s: no fault\n", a.config != NULL ? a.config : "options");
-    if (a.print || a.check)
-        return OPTIONS_DONE;
-    ask_systemd(o);
-    return OPTIONS_RUN;
+    return a.print || a.check ? OPTIONS_DONE : OPTIONS_RUN;
 }

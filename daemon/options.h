@@ -15,12 +15,14 @@ struct options {
     char state[4096];  // --state DIR: where the daemon keeps what it must remember; may be empty
     char active[64];   // --active NAME: the model in service at start; empty: see shelf.h
     char token_file[4096]; // --token-file F; empty: no token needed
-    unsigned threads;      // --threads N, 0: one a core, 2 to 4
-    size_t max_body;       // --max-body BYTES
-    uint64_t max_pixels;   // --max-pixels N
-    size_t decode_memory;  // --decode-memory BYTES, shared by all requests
-    unsigned queue;        // --queue N: requests in work at once before 503
-    unsigned connections;  // --connections N
+    char tls_cert[4096];   // --tls-cert F, with --tls-key F; empty: plain HTTP
+    char tls_key[4096];
+    unsigned threads;     // --threads N, 0: one a core, 2 to 4
+    size_t max_body;      // --max-body BYTES
+    uint64_t max_pixels;  // --max-pixels N
+    size_t decode_memory; // --decode-memory BYTES, shared by all requests
+    unsigned queue;       // --queue N: requests in work at once before 503
+    unsigned connections; // --connections N
     unsigned connections_per_client;
     unsigned header_timeout_s, body_timeout_s, idle_timeout_s, drain_timeout_s;
     size_t max_model;        // --max-model BYTES, of a file
@@ -37,8 +39,8 @@ enum options_result {
 };
 
 // Defaults, then the file of --config (or none), then the command line, then what systemd offers
-// for settings that are still empty: $STATE_DIRECTORY for state, and for token_file the credential
-// "tnmd.token" if there is one.
+// for settings that are still empty: $STATE_DIRECTORY for state; the credentials "tnmd.token" for
+// token_file, and "tnmd.cert" and "tnmd.key" for tls_cert and tls_key, if they are there.
 // TNM_EINPUT names file and line, or the option.
 enum options_result options_read(struct options *o, int argc, char **argv, struct tnm_error *err);
 

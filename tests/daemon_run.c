@@ -82,9 +82,9 @@ const char *daemon_log(struct daemon_run *run) {
     return run->log != NULL ? run->log : "";
 }
 
-// The port of "listening on http://127.0.0.1:PORT", once that line is whole.
+// The port of "listening on http://127.0.0.1:PORT", or https, once that line is whole.
 static bool find_port(struct daemon_run *run) {
-    static const char words[] = "listening on http://127.0.0.1:";
+    static const char words[] = "://127.0.0.1:"; // of http or https
     uint64_t end = now_ms() + START_MS;
     for (;;) {
         const char *at = run->log != NULL ? strstr(run->log, words) : NULL;
