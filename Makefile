@@ -13,6 +13,7 @@ PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_ARM64 = gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static \
     $(addsuffix :arm64,check libmicrohttpd-dev libturbojpeg0-dev libpng-dev libexif-dev \
     libjansson-dev libinih-dev libsystemd-dev zlib1g-dev)
+PACKAGES_NODE = nodejs npm
 PACKAGES_ARMHF = gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
 # What `make models` learns from beside models/mnist.
 PACKAGES_MODELS = dataset-fashion-mnist
@@ -70,7 +71,7 @@ SUITES = $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
 TESTS = $(call objects,$(filter-out tests/fuzz_% tests/bench% tests/make_%,$(wildcard tests/*.c)))
 PROGRAMS = $(BUILD)/tnm $(BUILD)/tnmd
 
-.PHONY: all run check check-run test-data check-arm64 check-armhf asan tsan fuzz bench lint install uninstall models \
+.PHONY: all bench-node run check check-run test-data check-arm64 check-armhf asan tsan fuzz bench lint install uninstall models \
     clean help packages
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
@@ -224,6 +225,12 @@ $(BUILD)/fuzz/%: tests/%.c $(FUZZ_TWINS) $(wildcard core/*.c core/kernels/*.c da
 ##bench: timings, each as a ratio against something in the same run
 bench: $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench*.c)) $(PROGRAMS)
 	@for b in $(filter $(BUILD)/bench%,$^); do TNM_BUILD=$(BUILD) $$b || exit 1; done
+
+##bench-node: the HTTP timings once more, with Node and onnxruntime doing the same job beside
+bench-node: $(BUILD)/bench_http $(PROGRAMS)
+	.ci/packages --install $(PACKAGES_NODE)
+	cd tests/node && npm ci --ignore-scripts --no-audit --no-fund
+	TNM_BUILD=$(BUILD) TNM_NODE=1 $<
 
 $(BUILD)/bench%: $(BUILD)/tests/bench%.o $(BUILD)/libtnm.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,check $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) \

@@ -2,7 +2,10 @@
 // Server CPU time of a request: tnmd against a bare libmicrohttpd program with the same threads
 // that reads the same body and answers a fixed text. Both serve 16 keep-alive connections of one
 // client, in turns within one run; the figure is each one's least CPU time over the rounds, and the
-// ratio.
+// ratio. With TNM_NODE set (`make bench-node`) Node's http, jpeg-js and onnxruntime-node do the
+// same job with the dense network, for fewer requests.
+#include "core/model.h"
+
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netinet/tcp.h>
@@ -18,7 +21,7 @@
 #include <turbojpeg.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 16, REQUESTS = 20000, ROUNDS = 7, THREADS = 2 };
+enum { CONNECTIONS = 16, REQUESTS = 20000, NODE_REQUESTS = 3000, ROUNDS = 7, THREADS = 2 };
 
 // A process that serves, and where.
 struct server {
@@ -87,32 +90,84 @@ static struct server start_bare(void) {
 // ---- tnmd
 // ----------------------------------------------------------------------------------------
 
-static struct server start_tnmd(void) {
-    const char *build = getenv("TNM_BUILD");
-    char program[4096];
-    snprintf(program, sizeof program, "%s/tnmd", build != NULL ? build : "build");
+// Starts a program, and takes its port from behind `before` in the first line that holds it, among
+// those it writes to `fd`.
+static struct server start_program(const char *const *argv, int fd, const char *before) {
     int report[2];
     if (pipe(report) != 0)
         fail("pipe");
     struct server server = {.pid = fork()};
     if (server.pid == 0) {
-        dup2(report[1], STDERR_FILENO);
-        execl(program, program, "--listen", "127.0.0.1:0", "--models", "models", "--threads", "2",
-              (char *)NULL);
+        dup2(report[1], fd);
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
         _exit(127);
     }
     close(report[1]);
     FILE *log = fdopen(report[0], "r");
     char line[1024];
     while (log != NULL && fgets(line, sizeof line, log) != NULL) {
-        const char *at = strstr(line, "listening on http://127.0.0.1:");
+        const char *at = strstr(line, before);
         if (at != NULL) {
-            server.port = (uint16_t)strtoul(strrchr(at, ':') + 1, NULL, 10);
-            return server; // log stays open, so that tnmd may go on writing
+            server.port = (uint16_t)strtoul(at + strlen(before), NULL, 10);
+            return server; // log stays open, so that the program may go on writing
         }
     }
-    fprintf(stderr, "%s did not start\n", program);
+    fprintf(stderr, "%s did not start\n", argv[0]);
     exit(1);
+}
+
+static struct server start_tnmd(void) {
+    const char *build = getenv("TNM_BUILD");
+    char program[4096];
+    snprintf(program, sizeof program, "%s/tnmd", build != NULL ? build : "build");
+    const char *const argv[] = {program,  "--listen",  "127.0.0.1:0", "--models",
+                                "models", "--threads", "2",           NULL};
+    return start_program(argv, STDERR_FILENO, "listening on http://127.0.0.1:");
+}
+
+// ---- Node
+// ----------------------------------------------------------------------------------------
+
+static void put_word(FILE *file, uint32_t word) {
+    fwrite(&word, sizeof word, 1, file);
+}
+
+// The weights of a dense model as tests/node/server.js reads them.
+static void write_weights(const char *model_path, FILE *file) {
+    struct tnm_error err;
+    struct tnm_model *model = tnm_model_open(model_path, &err);
+    if (model == NULL) {
+        fprintf(stderr, "%s: %s\n", model_path, err.text);
+        exit(1);
+    }
+    put_word(file, 0);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < model->graph.n_nodes; i++) {
+        const struct tnm_matrix *w = &model->graph.node[i].w[0];
+        if (model->graph.node[i].n_weights == 0)
+            continue;
+        put_word(file, w->rows);
+        put_word(file, w->cols);
+        fwrite(w->dense32, sizeof(float), (size_t)w->rows * w->cols, file);
+        fwrite(w->bias, sizeof(float), w->rows, file);
+        n++;
+    }
+    rewind(file);
+    put_word(file, n);
+    fflush(file);
+    tnm_model_close(model);
+}
+
+// Its weights stay open as a file without a name.
+static struct server start_node(void) {
+    FILE *weights = tmpfile();
+    if (weights == NULL)
+        fail("weights");
+    write_weights("models/mnist-mlp-dense.tnm", weights);
+    char path[64];
+    snprintf(path, sizeof path, "/dev/fd/%d", fileno(weights));
+    const char *const argv[] = {"node", "tests/node/server.js", path, NULL};
+    return start_program(argv, STDOUT_FILENO, "");
 }
 
 // CPU time of all its threads so far, in ns.
@@ -179,7 +234,7 @@ static void receive(int fd) {
 }
 
 // CPU ns of the server for each request.
-static double load(struct server server, const struct message *m) {
+static double load(struct server server, const struct message *m, int requests) {
     struct pollfd poll_of[CONNECTIONS];
     for (int i = 0; i < CONNECTIONS; i++) {
         poll_of[i] = (struct pollfd){.fd = connect_to(server), .events = POLLIN};
@@ -190,7 +245,7 @@ static double load(struct server server, const struct message *m) {
     for (int i = 0; i < CONNECTIONS; i++)
         send_all(poll_of[i].fd, m);
     int sent = CONNECTIONS, received = 0;
-    while (received < REQUESTS) {
+    while (received < requests) {
         if (poll(poll_of, CONNECTIONS, 5000) <= 0)
             fail("no reply within 5 s");
         for (int i = 0; i < CONNECTIONS; i++) {
@@ -198,7 +253,7 @@ static double load(struct server server, const struct message *m) {
                 continue;
             receive(poll_of[i].fd);
             received++;
-            if (sent < REQUESTS) {
+            if (sent < requests) {
                 send_all(poll_of[i].fd, m);
                 sent++;
             }
@@ -207,7 +262,7 @@ static double load(struct server server, const struct message *m) {
     uint64_t after = cpu_ns(server);
     for (int i = 0; i < CONNECTIONS; i++)
         close(poll_of[i].fd);
-    return (double)(after - before) / REQUESTS;
+    return (double)(after - before) / requests;
 }
 
 // ---- The pictures
@@ -239,28 +294,51 @@ static double least(double a, double b) {
     return a == 0 || b < a ? b : a;
 }
 
-int main(void) {
+struct figures {
+    double bare_raw, bare_jpeg, tnmd_raw, tnmd_jpeg, node_jpeg;
+};
+
+static void run_rounds(struct server bare, struct server tnmd, const struct server *node,
+                       struct figures *f) {
     uint8_t pixel[784];
     draw_seven(pixel);
     const struct message raw = message_make("application/octet-stream", pixel, sizeof pixel);
     const struct message jpeg = jpeg_message(pixel);
-    struct server bare = start_bare(), tnmd = start_tnmd();
-    double bare_raw = 0, bare_jpeg = 0, tnmd_raw = 0, tnmd_jpeg = 0;
     for (int round = 0; round < ROUNDS; round++) {
-        bare_raw = least(bare_raw, load(bare, &raw));
-        tnmd_raw = least(tnmd_raw, load(tnmd, &raw));
-        bare_jpeg = least(bare_jpeg, load(bare, &jpeg));
-        tnmd_jpeg = least(tnmd_jpeg, load(tnmd, &jpeg));
+        f->bare_raw = least(f->bare_raw, load(bare, &raw, REQUESTS));
+        f->tnmd_raw = least(f->tnmd_raw, load(tnmd, &raw, REQUESTS));
+        f->bare_jpeg = least(f->bare_jpeg, load(bare, &jpeg, REQUESTS));
+        f->tnmd_jpeg = least(f->tnmd_jpeg, load(tnmd, &jpeg, REQUESTS));
+        if (node != NULL)
+            f->node_jpeg = least(f->node_jpeg, load(*node, &jpeg, NODE_REQUESTS));
     }
-    kill(bare.pid, SIGKILL);
-    kill(tnmd.pid, SIGTERM);
-    waitpid(bare.pid, NULL, 0);
-    waitpid(tnmd.pid, NULL, 0);
+}
+
+static void end(struct server server, int signal_number) {
+    kill(server.pid, signal_number);
+    waitpid(server.pid, NULL, 0);
+}
+
+int main(void) {
+    const bool with_node = getenv("TNM_NODE") != NULL;
+    struct server bare = start_bare(), tnmd = start_tnmd(), node = {0};
+    struct figures f = {0};
+    if (with_node)
+        node = start_node();
+    run_rounds(bare, tnmd, with_node ? &node : NULL, &f);
+    end(bare, SIGKILL);
+    end(tnmd, SIGTERM);
     printf("server CPU time a request, keep-alive, %d connections, least of %d rounds of %d\n",
            CONNECTIONS, ROUNDS, REQUESTS);
     printf("  784 raw bytes  bare libmicrohttpd %5.1f us  tnmd %5.1f us  ratio %.2f\n",
-           bare_raw / 1000, tnmd_raw / 1000, tnmd_raw / bare_raw);
+           f.bare_raw / 1000, f.tnmd_raw / 1000, f.tnmd_raw / f.bare_raw);
     printf("  28 x 28 JPEG   bare libmicrohttpd %5.1f us  tnmd %5.1f us  ratio %.2f\n",
-           bare_jpeg / 1000, tnmd_jpeg / 1000, tnmd_jpeg / bare_jpeg);
+           f.bare_jpeg / 1000, f.tnmd_jpeg / 1000, f.tnmd_jpeg / f.bare_jpeg);
+    if (with_node) {
+        end(node, SIGKILL);
+        printf("  28 x 28 JPEG   Node, jpeg-js, onnxruntime-node %5.1f us (rounds of %d)  tnmd "
+               "1/%.1f\n",
+               f.node_jpeg / 1000, NODE_REQUESTS, f.node_jpeg / f.tnmd_jpeg);
+    }
     return 0;
 }
