@@ -83,24 +83,47 @@ static void sha_block(uint32_t state[8], const uint8_t block[64]) {
         state[i] += done[i];
 }
 
-void tnm_sha256(const void *bytes, size_t len, uint8_t digest[32]) {
-    uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                     0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+void tnm_sha256_start(struct tnm_sha256 *sha) {
+    *sha = (struct tnm_sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f,
+                                         0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
+}
+
+void tnm_sha256_add(struct tnm_sha256 *sha, const void *bytes, size_t len) {
     const uint8_t *at = bytes;
-    size_t left = len;
-    for (; left >= 64; left -= 64, at += 64)
-        sha_block(h, at);
-    uint8_t end[128] = {0};
-    if (left > 0)
-        memcpy(end, at, left);
-    end[left] = 0x80;
-    size_t blocks = left < 56 ? 64 : 128;
-    store_big(end + blocks - 8, (uint32_t)((uint64_t)len >> 29));
-    store_big(end + blocks - 4, (uint32_t)((uint64_t)len << 3));
-    for (size_t i = 0; i < blocks; i += 64)
-        sha_block(h, end + i);
+    size_t held = (size_t)(sha->len % 64);
+    sha->len += len;
+    if (held > 0) {
+        size_t taken = len < 64 - held ? len : 64 - held;
+        if (taken > 0)
+            memcpy(sha->block + held, at, taken);
+        if (held + taken < 64)
+            return;
+        sha_block(sha->state, sha->block);
+        at += taken;
+        len -= taken;
+    }
+    for (; len >= 64; len -= 64, at += 64)
+        sha_block(sha->state, at);
+    if (len > 0)
+        memcpy(sha->block, at, len);
+}
+
+void tnm_sha256_finish(struct tnm_sha256 *sha, uint8_t digest[32]) {
+    uint8_t end[72] = {0x80};
+    uint64_t len = sha->len;
+    size_t pad = 64 - (size_t)((len + 8) % 64);
+    store_big(end + pad, (uint32_t)(len >> 29));
+    store_big(end + pad + 4, (uint32_t)(len << 3));
+    tnm_sha256_add(sha, end, pad + 8);
     for (unsigned i = 0; i < 8; i++)
-        store_big(digest + 4 * i, h[i]);
+        store_big(digest + 4 * i, sha->state[i]);
+}
+
+void tnm_sha256(const void *bytes, size_t len, uint8_t digest[32]) {
+    struct tnm_sha256 sha;
+    tnm_sha256_start(&sha);
+    tnm_sha256_add(&sha, bytes, len);
+    tnm_sha256_finish(&sha, digest);
 }
 
 void tnm_digest_text(const uint8_t digest[32], char text[65]) {

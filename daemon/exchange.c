@@ -20,6 +20,7 @@ void exchange_begin(struct exchange *exchange, const char *target) {
     exchange->route = NULL;
     exchange->begun = exchange->admitted = false;
     exchange->body_len = 0;
+    exchange->limit = exchange->api->options->max_body;
     exchange->whole_ns = 0;
     request_set_target(&exchange->request, target);
 }
@@ -50,22 +51,60 @@ static bool reserve_body(struct exchange *exchange, size_t len) {
     return true;
 }
 
+static bool is_spooled(const struct exchange *exchange) {
+    return exchange->route->intake == INTAKE_SPOOLED;
+}
+
+static void drop_spool(struct exchange *exchange) {
+    spool_close(exchange->spool);
+    exchange->spool = NULL;
+    if (exchange->spool_charged > 0)
+        budget_give(&exchange->api->uploads, exchange->spool_charged);
+    exchange->spool_charged = 0;
+}
+
 static void refuse_length(struct exchange *exchange) {
-    exchange->route = NULL;
     reply_error(&exchange->reply, &exchange->request, 413, "body_too_large",
-                "the body is longer than max-body = %zu bytes", exchange->api->options->max_body);
+                "the body is longer than %s = %zu bytes",
+                is_spooled(exchange) ? "max-model" : "max-body", exchange->limit);
+    exchange->route = NULL;
+    drop_spool(exchange);
+}
+
+static void refuse(struct exchange *exchange, unsigned status, const char *code, const char *text) {
+    exchange->route = NULL;
+    reply_error(&exchange->reply, &exchange->request, status, code, "%s", text);
+    drop_spool(exchange);
 }
 
 static void refuse_full(struct exchange *exchange, const char *text) {
-    exchange->route = NULL;
-    reply_error(&exchange->reply, &exchange->request, 503, "overloaded", "%s", text);
+    refuse(exchange, 503, "overloaded", text);
+}
+
+// The share of the disk for len bytes in all.
+static bool reserve_spool(struct exchange *exchange, size_t len) {
+    if (len <= exchange->spool_charged)
+        return true;
+    if (!budget_take(&exchange->api->uploads, len - exchange->spool_charged))
+        return false;
+    exchange->spool_charged = len;
+    return true;
+}
+
+static void start_spool(struct exchange *exchange) {
+    struct tnm_error err;
+    if (!reserve_spool(exchange, (size_t)exchange->request.length))
+        refuse_full(exchange, "other uploads are on their way");
+    else if ((exchange->spool = shelf_spool(exchange->api->shelf, &err)) == NULL)
+        refuse(exchange, err.code == TNM_ENOMEM ? 503 : 409,
+               err.code == TNM_ENOMEM ? "overloaded" : "read_only", err.text);
 }
 
 // One more request in work, unless there are too many.
 static bool admit(struct exchange *exchange) {
     struct api *api = exchange->api;
     unsigned before = atomic_fetch_add(&api->in_work, 1);
-    exchange->admitted = exchange->route->always || before < api->options->queue;
+    exchange->admitted = exchange->route->intake == INTAKE_ALWAYS || before < api->options->queue;
     if (!exchange->admitted)
         atomic_fetch_sub(&api->in_work, 1);
     return exchange->admitted;
@@ -82,10 +121,14 @@ static void decide(struct exchange *exchange) {
     exchange->route = routes_find(exchange->api, request, &exchange->reply);
     if (exchange->route == NULL)
         return;
-    if (request->length > exchange->api->options->max_body)
+    const struct options *options = exchange->api->options;
+    exchange->limit = is_spooled(exchange) ? options->max_model : options->max_body;
+    if (request->length > exchange->limit)
         refuse_length(exchange);
     else if (!admit(exchange))
         refuse_full(exchange, "as many requests are in work as the queue holds");
+    else if (is_spooled(exchange))
+        start_spool(exchange);
     else if (!reserve_body(exchange, (size_t)request->length))
         refuse_full(exchange, "no memory for another body now");
 }
@@ -106,7 +149,17 @@ bool exchange_judge(struct exchange *exchange, const char *method, const char *v
 
 // ---- The body and the answer -------------------------------------------------------------------
 
-static void append(struct exchange *exchange, const char *data, size_t len, size_t limit) {
+static void append_spool(struct exchange *exchange, const char *data, size_t len) {
+    struct tnm_error err;
+    if (!reserve_spool(exchange, exchange->body_len + len))
+        refuse_full(exchange, "other uploads are on their way");
+    else if (!spool_add(exchange->spool, data, len, &err))
+        refuse(exchange, exchange->spool->full ? 507 : 409,
+               exchange->spool->full ? "storage_full" : "read_only", err.text);
+}
+
+static void append(struct exchange *exchange, const char *data, size_t len) {
+    size_t limit = exchange->limit;
     size_t needed = exchange->body_len + len, doubled = 2 * exchange->body_size;
     size_t wanted = needed <= exchange->body_size ? needed : doubled > needed ? doubled : needed;
     if (reserve_body(exchange, wanted < limit ? wanted : limit))
@@ -116,15 +169,16 @@ static void append(struct exchange *exchange, const char *data, size_t len, size
 }
 
 bool exchange_take(struct exchange *exchange, const char *data, size_t len) {
-    size_t limit = exchange->api->options->max_body;
     if (exchange->route == NULL) {
         exchange->body_len += len;
-        return exchange->body_len <= 2 * limit;
+        return exchange->body_len <= 2 * exchange->limit;
     }
-    if (exchange->body_len + len > limit)
+    if (exchange->body_len + len > exchange->limit)
         refuse_length(exchange);
+    else if (is_spooled(exchange))
+        append_spool(exchange, data, len);
     else
-        append(exchange, data, len, limit);
+        append(exchange, data, len);
     exchange->body_len += len;
     return true;
 }
@@ -136,6 +190,7 @@ void exchange_came_whole(struct exchange *exchange) {
 
 bool exchange_is_slow(struct exchange *exchange) {
     exchange->request.body = (struct bytes){exchange->body, exchange->body_len};
+    exchange->request.spool = exchange->spool;
     return exchange->route->is_slow != NULL &&
            exchange->route->is_slow(exchange->api, &exchange->request);
 }
@@ -161,6 +216,7 @@ void exchange_end(struct exchange *exchange) {
     if (exchange->admitted)
         atomic_fetch_sub(&exchange->api->in_work, 1);
     exchange->admitted = false;
+    drop_spool(exchange);
     if (exchange->body_charged > 0)
         budget_give(&exchange->api->bodies, exchange->body_charged);
     exchange->body_charged = 0;

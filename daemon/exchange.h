@@ -23,6 +23,9 @@ struct exchange {
     bool begun, admitted, lingers;
     uint8_t *body; // body_len of body_size bytes, body_charged of them from the shared budget
     size_t body_len, body_size, body_charged;
+    size_t limit;        // of body_len
+    struct spool *spool; // instead of body; spool_charged bytes of the disk are shared
+    size_t spool_charged;
     uint64_t whole_ns; // when the request had come whole; 0: not yet
     struct scratch scratch;
     struct reply reply;

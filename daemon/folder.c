@@ -2,6 +2,10 @@
 // Names, signatures and the remembered name.
 #include "daemon/folder.h"
 
+#include "core/checksum.h"
+#include "core/error.h"
+#include "core/save.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,16 +15,20 @@
 #include <time.h>
 #include <unistd.h>
 
-bool folder_model_name(const char *file, char name[MODEL_NAME_BYTES]) {
+bool folder_name_fits(const char *name) {
     static const char allowed[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t len = strlen(name);
+    return len > 0 && len < MODEL_NAME_BYTES && name[0] != '.' && strspn(name, allowed) == len;
+}
+
+bool folder_model_name(const char *file, char name[MODEL_NAME_BYTES]) {
     size_t len = strlen(file);
-    if (len < 5 || len - 4 >= MODEL_NAME_BYTES || strcmp(file + len - 4, ".tnm") != 0 ||
-        file[0] == '.' || strspn(file, allowed) != len)
+    if (len < 5 || len - 4 >= MODEL_NAME_BYTES || strcmp(file + len - 4, ".tnm") != 0)
         return false;
     memcpy(name, file, len - 4);
     name[len - 4] = '\0';
-    return true;
+    return folder_name_fits(name);
 }
 
 bool folder_stat(const char *folder, const char *name, char path[PATH_MAX], struct stat *s) {
@@ -30,6 +38,15 @@ bool folder_stat(const char *folder, const char *name, char path[PATH_MAX], stru
         return false;
     }
     return stat(path, s) == 0;
+}
+
+// The folders' own names are short enough: options.c sees to that.
+void folder_path(const char *folder, const char *name, char path[PATH_MAX]) {
+    (void)snprintf(path, PATH_MAX, "%s/%s.tnm", folder, name);
+}
+
+void folder_pending_path(const char *folder, const char *name, char path[PATH_MAX]) {
+    (void)snprintf(path, PATH_MAX, "%s/%s.tnm.pending", folder, name);
 }
 
 bool folder_is_link(const char *folder, const char *file) {
@@ -66,6 +83,12 @@ bool folder_being_written(const char *path) {
     return written;
 }
 
+void folder_forget_path(struct tnm_error *err, const char *path) {
+    size_t len = strlen(path);
+    if (strncmp(err->text, path, len) == 0 && strncmp(err->text + len, ": ", 2) == 0)
+        memmove(err->text, err->text + len + 2, strlen(err->text + len + 2) + 1);
+}
+
 // ---- The list ----------------------------------------------------------------------------------
 
 static int is_model(const struct dirent *d) {
@@ -93,37 +116,63 @@ int folder_names(const char *folder, char (**names)[MODEL_NAME_BYTES]) {
     return *names != NULL ? n : -1;
 }
 
-// ---- What was active last ----------------------------------------------------------------------
+// ---- Digests -----------------------------------------------------------------------------------
+
+static bool add_file(struct tnm_sha256 *sha, int fd, size_t limit, struct tnm_error *err) {
+    uint8_t piece[16384];
+    for (ssize_t n; (n = read(fd, piece, sizeof piece)) != 0;) {
+        if (n < 0 && errno != EINTR)
+            return tnm_fail_errno(err, errno, "reading it");
+        tnm_sha256_add(sha, piece, n > 0 ? (size_t)n : 0);
+        if (sha->len > limit)
+            return tnm_fail(err, TNM_ELIMIT, "more than %zu bytes", limit);
+    }
+    return true;
+}
+
+bool folder_digest(const char *path, size_t limit, char digest[65], struct tnm_error *err) {
+    struct tnm_sha256 sha;
+    uint8_t bytes[32];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return tnm_fail_errno(err, errno, "cannot be opened");
+    tnm_sha256_start(&sha);
+    bool ok = add_file(&sha, fd, limit, err);
+    close(fd);
+    tnm_sha256_finish(&sha, bytes);
+    tnm_digest_text(bytes, digest);
+    return ok;
+}
+
+// ---- The state folder --------------------------------------------------------------------------
 
 static bool state_path(const char *state, const char *file, char path[PATH_MAX]) {
     int n = snprintf(path, PATH_MAX, "%s/%s", state, file);
-    errno = ENAMETOOLONG;
-    return n > 0 && n < PATH_MAX;
+    return *state != '\0' && n > 0 && n < PATH_MAX;
+}
+
+void folder_recall_text(const char *state, const char *file, char *text, size_t size) {
+    char path[PATH_MAX];
+    *text = '\0';
+    FILE *from = state_path(state, file, path) ? fopen(path, "re") : NULL;
+    if (from == NULL)
+        return;
+    size_t len = fread(text, 1, size, from);
+    text[len < size ? len : 0] = '\0';
+    fclose(from);
 }
 
 void folder_recall(const char *state, char name[MODEL_NAME_BYTES]) {
+    char text[MODEL_NAME_BYTES + 1];
+    folder_recall_text(state, "active", text, sizeof text);
+    snprintf(name, MODEL_NAME_BYTES, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+bool folder_remember(const char *state, const char *file, const char *text, struct tnm_error *err) {
     char path[PATH_MAX];
-    *name = '\0';
-    FILE *file = *state != '\0' && state_path(state, "active", path) ? fopen(path, "re") : NULL;
-    if (file == NULL)
-        return;
-    if (fgets(name, MODEL_NAME_BYTES, file) != NULL)
-        name[strcspn(name, "\n")] = '\0';
-    fclose(file);
-}
-
-static bool write_line(const char *path, const char *line) {
-    FILE *file = fopen(path, "we");
-    if (file == NULL)
-        return false;
-    bool ok = fprintf(file, "%s\n", line) > 0 && fflush(file) == 0 && fsync(fileno(file)) == 0;
-    return fclose(file) == 0 && ok;
-}
-
-bool folder_remember(const char *state, const char *name) {
-    char path[PATH_MAX], fresh[PATH_MAX];
     if (*state == '\0')
         return true;
-    return state_path(state, "active", path) && state_path(state, "active.new", fresh) &&
-           write_line(fresh, name) && rename(fresh, path) == 0;
+    if (!state_path(state, file, path))
+        return tnm_fail(err, TNM_EIO, "%s/%s: the path is too long", state, file);
+    return tnm_write_file(path, text, strlen(text), err);
 }

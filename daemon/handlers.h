@@ -14,8 +14,24 @@ void handle_models(struct api *api, const struct request *request, struct scratc
                    struct reply *reply);
 void handle_model(struct api *api, const struct request *request, struct scratch *scratch,
                   struct reply *reply);
+
+// models_change.c
+void handle_put_model(struct api *api, const struct request *request, struct scratch *scratch,
+                      struct reply *reply);
+void handle_delete_model(struct api *api, const struct request *request, struct scratch *scratch,
+                         struct reply *reply);
+void handle_rollback(struct api *api, const struct request *request, struct scratch *scratch,
+                     struct reply *reply);
 void handle_activate(struct api *api, const struct request *request, struct scratch *scratch,
                      struct reply *reply);
+
+// aliases_api.c
+void handle_aliases(struct api *api, const struct request *request, struct scratch *scratch,
+                    struct reply *reply);
+void handle_put_alias(struct api *api, const struct request *request, struct scratch *scratch,
+                      struct reply *reply);
+void handle_delete_alias(struct api *api, const struct request *request, struct scratch *scratch,
+                         struct reply *reply);
 
 // weights_api.c
 void handle_weights(struct api *api, const struct request *request, struct scratch *scratch,

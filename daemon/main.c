@@ -47,6 +47,7 @@ static bool start(struct daemon *d, struct tnm_error *err) {
     if ((d->stats = stats_open(err)) == NULL)
         return false;
     const struct shelf_settings settings = {.folder = o->models,
+                                            .uploads = o->uploads,
                                             .state = o->state,
                                             .active = o->active,
                                             .limits = {o->max_model, o->max_model_memory},

@@ -1,29 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-// GET /models, GET /models/{name}, POST /models/{name}/activate.
+// GET /models, GET /models/{name}.
 #include "daemon/handlers.h"
 
+#include "daemon/models_json.h"
+
 #include <stdlib.h>
-
-static void write_key(struct json_out *out, const char *key) {
-    json_out_text(out, ",\"");
-    json_out_text(out, key);
-    json_out_text(out, "\":");
-}
-
-static void write_uint(struct json_out *out, const char *key, uint64_t value) {
-    write_key(out, key);
-    json_out_uint(out, value);
-}
-
-static void write_decimal(struct json_out *out, const char *key, double value) {
-    write_key(out, key);
-    json_out_decimal(out, value, 6);
-}
-
-static void write_string(struct json_out *out, const char *key, const char *value) {
-    write_key(out, key);
-    json_out_string(out, value);
-}
 
 static void write_layers(struct json_out *out, const struct tnm_model *model, uint32_t n_layers) {
     write_key(out, "layers");
@@ -83,16 +64,37 @@ static void write_summary(struct json_out *out, const struct tnm_model *model) {
     write_layers(out, model, summary.n_layers);
 }
 
+// The names that stand for a model.
+static void write_aliases(struct json_out *out, struct shelf *shelf, const char *model) {
+    struct tnm_error err;
+    struct shelf_alias *aliases;
+    size_t n = shelf_aliases(shelf, &aliases, &err), written = 0;
+    write_key(out, "alias");
+    json_out_raw(out, "[", 1);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(aliases[i].model, model) != 0)
+            continue;
+        if (written++ > 0)
+            json_out_raw(out, ",", 1);
+        json_out_string(out, aliases[i].name);
+    }
+    json_out_raw(out, "]", 1);
+    free(aliases);
+}
+
 // One model. detail adds its labels, which may be many.
 static void write_model(struct json_out *out, struct shelf *shelf, const struct shelf_entry *entry,
                         bool detail) {
     json_out_text(out, "{\"name\":");
     json_out_string(out, entry->name);
-    write_string(out, "state", entry->ready ? "ready" : "failed");
+    write_string(out, "state", shelf_state_name(entry->state));
     if (entry->reason[0] != 0)
         write_string(out, "reason", entry->reason);
-    write_key(out, "active");
-    json_out_bool(out, entry->active);
+    write_bool(out, "active", entry->active);
+    write_aliases(out, shelf, entry->name);
+    write_string(out, "source", entry->uploaded ? "uploads" : "models");
+    if (entry->pending[0] != 0)
+        write_string(out, "pending", entry->pending);
     struct served *served = entry->ready ? shelf_hold(shelf, entry->name) : NULL;
     if (served != NULL) {
         write_string(out, "digest", served->digest);
@@ -104,6 +106,26 @@ static void write_model(struct json_out *out, struct shelf *shelf, const struct 
     }
     write_uint(out, "requests", entry->requests);
     json_out_raw(out, "}", 1);
+}
+
+static void write_limits(struct json_out *out, const struct options *options) {
+    write_key(out, "limits");
+    json_out_text(out, "{\"models\":");
+    json_out_uint(out, options->max_models);
+    write_uint(out, "file_bytes", options->max_model);
+    write_uint(out, "model_memory_bytes", options->max_model_memory);
+    write_uint(out, "memory_bytes", options->max_memory);
+    json_out_raw(out, "}", 1);
+}
+
+// What is true of all models together.
+static void write_totals(struct json_out *out, struct api *api) {
+    struct shelf_totals totals;
+    shelf_sum(api->shelf, &totals);
+    write_string(out, "previous", totals.before);
+    write_string(out, "previous_digest", totals.before_digest);
+    write_uint(out, "memory_bytes", totals.memory_bytes);
+    write_limits(out, api->options);
 }
 
 void handle_models(struct api *api, const struct request *request, struct scratch *scratch,
@@ -127,6 +149,7 @@ void handle_models(struct api *api, const struct request *request, struct scratc
     else
         json_out_text(out, "null");
     write_uint(out, "generation", active != NULL ? active->generation : 0);
+    write_totals(out, api);
     write_key(out, "models");
     json_out_raw(out, "[", 1);
     for (size_t i = 0; i < n; i++) {
@@ -152,61 +175,4 @@ void handle_model(struct api *api, const struct request *request, struct scratch
     }
     write_model(&reply->body, api->shelf, &entry, true);
     json_out_raw(&reply->body, "\n", 1);
-}
-
-// If-Match: "7", a generation. 0 for what is none; generations start at 1.
-static uint64_t read_generation(const char *text) {
-    char *end;
-    if (text[0] != '"' || text[1] < '0' || text[1] > '9')
-        return 0;
-    uint64_t generation = strtoull(text + 1, &end, 10);
-    return end[0] == '"' && end[1] == 0 ? generation : 0;
-}
-
-static void write_activation(struct reply *reply, const char *name,
-                             const struct shelf_activation *did) {
-    struct json_out *out = &reply->body;
-    json_out_text(out, "{\"model\":");
-    json_out_string(out, name);
-    write_uint(out, "generation", did->generation);
-    write_key(out, "previous");
-    if (did->previous[0] != 0)
-        json_out_string(out, did->previous);
-    else
-        json_out_text(out, "null");
-    write_uint(out, "swap_us", did->swap_us);
-    write_uint(out, "verify_us", did->verify_us);
-    json_out_text(out, "}\n");
-}
-
-void handle_activate(struct api *api, const struct request *request, struct scratch *scratch,
-                     struct reply *reply) {
-    (void)scratch;
-    struct tnm_error err = {0};
-    struct shelf_activation did = {0};
-    bool moved = false;
-    uint64_t if_match = 0;
-    if (request->if_match != NULL && strcmp(request->if_match, "*") != 0) {
-        if_match = read_generation(request->if_match);
-        if (if_match == 0) {
-            reply_error(reply, request, 400, "malformed",
-                        "If-Match is not a generation in quotes, like \"7\"");
-            return;
-        }
-    }
-    if (shelf_activate(api->shelf, request->name, if_match, &moved, &did, &err))
-        write_activation(reply, request->name, &did);
-    else if (moved)
-        reply_error(reply, request, 412, "generation_moved",
-                    "the active generation is no longer %llu", (unsigned long long)if_match);
-    else if (err.code == TNM_EINPUT)
-        refuse_unknown(request, reply);
-    else if (err.code == TNM_ENOMEM)
-        reply_error(reply, request, 503, "overloaded", "%s", err.text);
-    else if (err.code == TNM_ELIMIT)
-        reply_error(reply, request, 409, "limit_reached", "%s", err.text);
-    else
-        reply_error(reply, request, 422,
-                    err.code == TNM_ESELFTEST ? "selftest_failed" : "model_invalid", "%s",
-                    err.text);
 }

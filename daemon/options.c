@@ -66,12 +66,16 @@ static const struct setting settings[] = {
      "Time a connection may stay open without a request."},
     {"http", "drain-timeout", UNSIGNED, FIELD(drain_timeout_s), "8", 0, 3600, "SECONDS",
      "Time that requests in work have to finish when the daemon is told to stop."},
-    {"models", "models", TEXT, FIELD(models), "/usr/local/share/tnm/models", 1, 4095, "DIR",
+    {"models", "models", TEXT, FIELD(models), "/usr/local/share/tnm/models", 1, 4000, "DIR",
      "Folder of the models: NAME.tnm is the model NAME. It is watched: put a file there,\n"
      "replace or remove it, and the daemon follows."},
-    {"models", "state", TEXT, FIELD(state), "", 0, 4095, "DIR",
+    {"models", "state", TEXT, FIELD(state), "", 0, 3990, "DIR",
      "Folder where the daemon remembers which model is active. Empty: systemd's\n"
      "StateDirectory, or nothing is remembered."},
+    {"models", "uploads", TEXT, FIELD(uploads), "", 0, 4000, "DIR",
+     "Folder of the models that come over HTTP. They go before those of the same name in\n"
+     "models. Empty: the folder models in the state folder, if there is one; else the same\n"
+     "folder as models."},
     {"models", "active", TEXT, FIELD(active), "", 0, 63, "NAME",
      "Model in service at the start. Empty: the one that was last, else mnist-mlp-5bit,\n"
      "else the first by name."},

@@ -10,10 +10,11 @@
 #include "core/error.h"
 
 struct options {
-    char listen[128];  // --listen ADDR:PORT; port 0 picks one
-    char models[4096]; // --models DIR
-    char state[4096];  // --state DIR: where the daemon keeps what it must remember; may be empty
-    char active[64];   // --active NAME: the model in service at start; empty: see shelf.h
+    char listen[128];   // --listen ADDR:PORT; port 0 picks one
+    char models[4096];  // --models DIR
+    char state[4096];   // --state DIR: where the daemon keeps what it must remember; may be empty
+    char uploads[4096]; // --uploads DIR: see shelf.h
+    char active[64];    // --active NAME: the model in service at start; empty: see shelf.h
     char token_file[4096]; // --token-file F; empty: no token needed
     char tls_cert[4096];   // --tls-cert F, with --tls-key F; empty: plain HTTP
     char tls_key[4096];

@@ -67,6 +67,8 @@ const char *status_words(unsigned status) {
         return "Request Header Fields Too Large";
     case 503:
         return "Service Unavailable";
+    case 507:
+        return "Insufficient Storage";
     case 505:
         return "HTTP Version Not Supported";
     default:

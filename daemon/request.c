@@ -244,6 +244,8 @@ void request_add_field(struct request *request, const char *name, const char *va
             set_length(request, value);
         else if (strcasecmp(name, "Content-Type") == 0)
             set_once(request, &request->content_type, value);
+        else if (strcasecmp(name, "Content-Digest") == 0)
+            set_once(request, &request->content_digest, value);
         break;
     case 'e':
         if (strcasecmp(name, "Expect") == 0)

@@ -14,6 +14,8 @@ enum {
     REQUEST_MAX_NAME = 63 // of what {name} in a path matches
 };
 
+struct spool;
+
 // Why a request is refused. text and code live as long as the program.
 struct request_fault {
     unsigned status; // 0: there is none
@@ -27,8 +29,10 @@ struct request {
     const char *path;  // starts with '/', decoded, without query
     const char *query; // behind the '?', as sent; "" if there is none
     const char *content_type, *authorization, *origin, *host, *if_match; // NULL where absent
-    const char *accept_encoding, *if_none_match; // the last line of each
+    const char *accept_encoding, *if_none_match;                         // the last line of each
+    const char *content_digest;                                          // NULL where absent
     struct bytes body;
+    struct spool *spool;             // instead of body, for a route that has it spooled
     char id[REQUEST_MAX_ID + 1];     // the caller's, or made
     char name[REQUEST_MAX_NAME + 1]; // what {name} in the route's path matched
     unsigned row;                    // of the table of routes, from 1 on; 0: none fits

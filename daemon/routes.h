@@ -18,6 +18,7 @@ struct api {
     struct stats *stats;
     struct budget bodies;    // memory for long bodies of all requests
     struct budget decoding;  // memory for decoding
+    struct budget uploads;   // bytes on the disk for uploads on their way
     atomic_uint connections; // accepted and not yet closed
     atomic_bool draining;
     atomic_uint in_work; // requests whose head was admitted, until they are answered
@@ -38,6 +39,13 @@ enum scope {
     SCOPE_ADMIN  // changes the daemon's state: needs the token, refuses a foreign Origin
 };
 
+// How a request is taken. The first two are what false and true stand for in a row of the table.
+enum intake {
+    INTAKE_QUEUED,  // its body up to max-body, in memory; 503 when the daemon is full
+    INTAKE_ALWAYS,  // the same, but answered even then
+    INTAKE_SPOOLED, // its body up to max-model, in a file of the folder of uploads: request->spool
+};
+
 struct route {
     const char *method; // GET answers HEAD too
     const char *path;   // {name} stands for one segment
@@ -47,7 +55,7 @@ struct route {
     // NULL: never.
     bool (*is_slow)(const struct api *api, const struct request *request);
     enum scope scope;
-    bool always; // answered even when the daemon is full
+    enum intake intake;
 };
 
 // Finds what answers request->method and path, and sets request->name. NULL with 404, or 405 with

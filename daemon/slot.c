@@ -72,6 +72,20 @@ struct stats_model *served_stats(const struct served *served) {
 
 // ---- Builds ------------------------------------------------------------------------------------
 
+// Values of half: zeros would be left out, and the weights they meet not looked at.
+static bool warm(const struct tnm_model *model, struct tnm_session *session,
+                 struct tnm_error *err) {
+    size_t inputs = tnm_model_inputs(model), outputs = tnm_model_outputs(model);
+    float *room = malloc((inputs + outputs) * sizeof *room);
+    if (room == NULL)
+        return tnm_fail(err, TNM_ENOMEM, "no memory");
+    for (size_t i = 0; i < inputs; i++)
+        room[i] = 0.5F;
+    tnm_session_run(session, room, 1, room + inputs);
+    free(room);
+    return true;
+}
+
 struct build *build_open(const char *path, const struct tnm_limits *limits, struct tnm_error *err) {
     struct build *build = calloc(1, sizeof *build);
     if (build == NULL) {
@@ -81,13 +95,18 @@ struct build *build_open(const char *path, const struct tnm_limits *limits, stru
     atomic_init(&build->holders, 1);
     struct tnm_session *first = NULL;
     build->model = tnm_model_open_within(path, limits, err);
-    if (build->model == NULL || !tnm_model_self_test(build->model, err) ||
-        (first = tnm_session_open(build->model, 1, err)) == NULL) {
-        build_release(build);
-        return NULL;
+    if (build->model != NULL && tnm_model_self_test(build->model, err) &&
+        (first = tnm_session_open(build->model, 1, err)) != NULL) {
+        atomic_init(&build->idle[0], first);
+        if (warm(build->model, first, err))
+            return build;
     }
-    atomic_init(&build->idle[0], first);
-    return build;
+    build_release(build);
+    return NULL;
+}
+
+void build_hold(struct build *build) {
+    keep(&build->holders);
 }
 
 void build_release(struct build *build) {

@@ -20,10 +20,12 @@ void tally_release(struct tally *tally); // NULL is fine
 
 struct build;
 
-// Opens the file, runs its self-test, and opens a first session. Held once.
+// Opens the file, runs its self-test, opens a first session and runs it once, so that the first
+// request finds all memory in place. Held once.
 // NULL: what tnm_model_open_within, tnm_model_self_test or tnm_session_open say.
 struct build *build_open(const char *path, const struct tnm_limits *limits,
                          struct tnm_error *err) TNM_MUST_CHECK;
+void build_hold(struct build *build);
 void build_release(struct build *build); // NULL is fine
 const struct tnm_model *build_model(const struct build *build);
 

@@ -95,8 +95,8 @@ static const char *const usual_reasons[] = {"overloaded", "too_many_connections"
 
 // The most frequent first. Looked up at each request.
 static const uint16_t statuses[STATS_N_STATUSES] = {
-    200, 503, 400, 404, 422, 429, 201, 202, 204, 206, 304, 401, 403, 405,
-    406, 408, 409, 412, 413, 414, 415, 417, 421, 431, 500, 501, 505, 0};
+    200, 503, 400, 404, 422, 429, 201, 202, 204, 206, 304, 401, 403, 405, 406,
+    408, 409, 412, 413, 414, 415, 417, 421, 431, 500, 501, 505, 507, 0};
 
 struct stats *stats_open(struct tnm_error *err) {
     struct stats *stats = calloc(1, sizeof *stats);

@@ -82,7 +82,7 @@ struct stats_histogram {
 // How many requests a route answered with a status; the statuses are those of stats_status.
 uint64_t stats_read_requests(const struct stats *stats, unsigned route, unsigned status_index);
 // The status of an index from 0 on: 200... The last is 0 and stands for all others.
-enum { STATS_N_STATUSES = 28 };
+enum { STATS_N_STATUSES = 29 };
 unsigned stats_status(unsigned status_index);
 void stats_read_duration(const struct stats *stats, unsigned route, struct stats_histogram *out);
 
