@@ -289,6 +289,16 @@ struct served *entries_hold(struct entries *entries, const char *name) {
     return served;
 }
 
+size_t entries_hold_all(struct entries *entries, struct served **held, size_t room) {
+    size_t n = 0;
+    pthread_mutex_lock(&entries->lock);
+    for (size_t i = 0; i < entries->n && n < room; i++)
+        if (entries->at[i]->served != NULL)
+            slot_hold(held[n++] = entries->at[i]->served);
+    pthread_mutex_unlock(&entries->lock);
+    return n;
+}
+
 static enum shelf_state state_of(const struct entry *entry) {
     return entry->served != NULL ? SHELF_READY
            : entry->loading      ? SHELF_LOADING

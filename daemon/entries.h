@@ -87,6 +87,7 @@ void entries_remove_alias(struct entries *entries, const char *alias); // it is 
 // ---- For everyone ------------------------------------------------------------------------------
 
 struct served *entries_hold(struct entries *entries, const char *name);
+size_t entries_hold_all(struct entries *entries, struct served **held, size_t room);
 bool entries_describe(struct entries *entries, const char *name, struct shelf_entry *out);
 size_t entries_list(struct entries *entries, struct shelf_entry **list, struct tnm_error *err);
 size_t entries_aliases(struct entries *entries, struct shelf_alias **list, struct tnm_error *err);

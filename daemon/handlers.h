@@ -9,6 +9,13 @@
 void handle_classify(struct api *api, const struct request *request, struct scratch *scratch,
                      struct reply *reply);
 
+// compare.c
+void handle_compare(struct api *api, const struct request *request, struct scratch *scratch,
+                    struct reply *reply);
+void handle_ensemble(struct api *api, const struct request *request, struct scratch *scratch,
+                     struct reply *reply);
+bool compare_is_slow(const struct api *api, const struct request *request);
+
 // models_api.c
 void handle_models(struct api *api, const struct request *request, struct scratch *scratch,
                    struct reply *reply);

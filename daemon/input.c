@@ -169,6 +169,20 @@ void sent_free(struct api *api, struct sent *sent) {
     *sent = (struct sent){0};
 }
 
+bool input_fits(const struct sent *sent, const struct tnm_model *model) {
+    const size_t n = tnm_model_inputs(model), len = sent->bytes.len;
+    const bool shows_pictures = tnm_model_recipe(model)->fit != TNM_FIT_NONE;
+    switch (sent->kind) {
+    case SENT_PICTURE:
+        return shows_pictures;
+    case SENT_NUMBERS:
+        return sent->json.n_pixels == n;
+    default:
+        return len == n || len == 4 * n ||
+               (shows_pictures && picture_sniff(sent->bytes) != PICTURE_UNKNOWN);
+    }
+}
+
 // ---- The input ---------------------------------------------------------------------------------
 
 // Status and code for what the picture code says.

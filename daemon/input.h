@@ -43,6 +43,9 @@ struct input {
     struct tnm_prepared did;
 };
 
+// Whether a model can take what was sent at all: a picture, or as many values as it has inputs.
+bool input_fits(const struct sent *sent, const struct tnm_model *model);
+
 // How many bytes an input of n values takes, a multiple of 16; and laying it out in so many,
 // aligned to 16.
 size_t input_bytes(size_t n);

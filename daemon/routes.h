@@ -24,6 +24,7 @@ struct api {
     atomic_uint in_work; // requests whose head was admitted, until they are answered
     uint32_t id_prefix;  // of the requests' ids
     atomic_uint id_count;
+    atomic_ullong compare_ns; // what the models of the last comparison took, for compare_is_slow
 };
 
 // Memory of one connection that handlers may write over; it grows and stays.

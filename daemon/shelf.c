@@ -180,6 +180,10 @@ struct served *shelf_hold(struct shelf *shelf, const char *name) {
     return entries_hold(&shelf->entries, name);
 }
 
+size_t shelf_hold_all(struct shelf *shelf, struct served **held, size_t room) {
+    return entries_hold_all(&shelf->entries, held, room);
+}
+
 bool shelf_find(struct shelf *shelf, const char *name, struct shelf_entry *entry) {
     return entries_describe(&shelf->entries, name, entry);
 }

@@ -77,6 +77,9 @@ void shelf_rescan_soon(struct shelf *shelf,
 struct served *shelf_hold(struct shelf *shelf, const char *name);
 void shelf_release(struct served *served);
 
+// Holds every model that is in service, by name, but no more than there is room for; how many.
+size_t shelf_hold_all(struct shelf *shelf, struct served **held, size_t room);
+
 // A session on a held model, from a pool of idle ones: take, run, give back. NULL: no memory.
 // All sessions have max_batch 1.
 struct tnm_session *served_take(struct served *served);
