@@ -1,56 +1,97 @@
 /* SPDX-License-Identifier: MIT */
-// Tokens and origins.
+// A list of tokens, and looking for one in it.
 #include "daemon/access.h"
 
-#include <errno.h>
-#include <stdio.h>
+#include "daemon/log.h"
+#include "daemon/secret.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { MAX_TOKEN = 255, MAX_TOKENS = 64 };
+// A token of 16 random letters and digits would take longer to guess than the device lasts.
+enum { MAX_TOKEN = 255, MAX_TOKENS = 64, MAX_FILE = 65536, SHORT_TOKEN = 16 };
 
-struct access {
-    unsigned n_tokens;
-    char token[MAX_TOKENS][MAX_TOKEN + 1]; // padded with zeros
+struct tokens {
+    unsigned n[SCOPE_ADMIN + 1]; // how many there are for a scope
+    unsigned n_all;
+    struct {
+        enum scope scope;
+        char text[MAX_TOKEN + 1]; // padded with zeros
+    } at[MAX_TOKENS];
 };
 
-// The token of a line, trimmed in place; empty for a line without one.
-static char *trim_line(char *line) {
+struct access {
+    const char *path;
+    pthread_rwlock_t lock; // guards tokens
+    struct tokens tokens;
+};
+
+// ---- Reading -----------------------------------------------------------------------------------
+
+static const char *trim(char *line) {
     line += strspn(line, " \t");
-    line[strcspn(line, "\r\n")] = 0;
-    size_t len = strlen(line);
+    size_t len = strcspn(line, "\r");
     while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t'))
-        line[--len] = 0;
-    if (strncmp(line, "admin:", 6) == 0)
+        len--;
+    line[len] = 0;
+    return line;
+}
+
+static bool add_token(struct tokens *tokens, const char *line, struct tnm_error *err) {
+    enum scope scope = strncmp(line, "infer:", 6) == 0 ? SCOPE_INFER : SCOPE_ADMIN;
+    if (scope == SCOPE_INFER || strncmp(line, "admin:", 6) == 0)
         line += 6;
-    return line[0] == '#' ? line + len : line;
-}
-
-static bool add_token(struct access *access, const char *token, unsigned number,
-                      struct tnm_error *err) {
-    size_t len = strlen(token);
+    size_t len = strlen(line);
+    if (len == 0)
+        return tnm_fail(err, TNM_EINPUT, "no token behind the colon");
     if (len > MAX_TOKEN)
-        return tnm_fail(err, TNM_EINPUT, "line %u: a token of %zu bytes, allowed are %d", number,
-                        len, MAX_TOKEN);
-    if (access->n_tokens == MAX_TOKENS)
-        return tnm_fail(err, TNM_EINPUT, "line %u: more than %d tokens", number, MAX_TOKENS);
-    memcpy(access->token[access->n_tokens++], token, len + 1);
+        return tnm_fail(err, TNM_EINPUT, "a token of %zu bytes, allowed are %d", len, MAX_TOKEN);
+    if (tokens->n_all == MAX_TOKENS)
+        return tnm_fail(err, TNM_EINPUT, "more than %d tokens", MAX_TOKENS);
+    tokens->n[scope]++;
+    tokens->at[tokens->n_all].scope = scope;
+    memcpy(tokens->at[tokens->n_all++].text, line, len + 1);
     return true;
 }
 
-static bool read_tokens(struct access *access, FILE *file, struct tnm_error *err) {
-    char line[1024];
-    for (unsigned number = 1; fgets(line, sizeof line, file) != NULL; number++) {
-        const char *token = trim_line(line);
-        if (token[0] != 0 && !add_token(access, token, number, err))
-            return false;
+static bool parse_tokens(struct tokens *tokens, char *text, struct tnm_error *err) {
+    unsigned number = 0;
+    for (char *next = text, *line; (line = strsep(&next, "\n")) != NULL;) {
+        const char *token = trim(line);
+        number++;
+        if (token[0] != 0 && token[0] != '#' && !add_token(tokens, token, err))
+            return tnm_fail_in(err, "line %u", number);
     }
-    if (ferror(file))
-        return tnm_fail(err, TNM_EIO, "cannot be read");
-    if (access->n_tokens == 0)
-        return tnm_fail(err, TNM_EINPUT, "holds no token");
-    return true;
+    return tokens->n_all > 0 || tnm_fail(err, TNM_EINPUT, "holds no token");
+}
+
+static void warn_of_short_tokens(const struct tokens *tokens, const char *path) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < tokens->n_all; i++)
+        n += strlen(tokens->at[i].text) < SHORT_TOKEN;
+    if (n > 0)
+        log_warn("token file %s: %u of the tokens are shorter than %d bytes, and could be guessed",
+                 path, n, SHORT_TOKEN);
+}
+
+bool access_reload(struct access *access, struct tnm_error *err) {
+    if (access->path[0] == 0)
+        return true;
+    struct tokens fresh = {0};
+    char *text = secret_read(access->path, MAX_FILE, true, err);
+    bool ok = text != NULL && parse_tokens(&fresh, text, err);
+    secret_free(text);
+    if (ok) {
+        warn_of_short_tokens(&fresh, access->path);
+        pthread_rwlock_wrlock(&access->lock);
+        access->tokens = fresh;
+        pthread_rwlock_unlock(&access->lock);
+    }
+    explicit_bzero(&fresh, sizeof fresh);
+    return ok || tnm_fail_in(err, "token file %s", access->path);
 }
 
 struct access *access_open(const char *path, struct tnm_error *err) {
@@ -59,23 +100,34 @@ struct access *access_open(const char *path, struct tnm_error *err) {
         tnm_fail(err, TNM_ENOMEM, "no memory for tokens");
         return NULL;
     }
-    if (path[0] == 0)
+    access->path = path;
+    pthread_rwlock_init(&access->lock, NULL);
+    if (access_reload(access, err))
         return access;
-    FILE *file = fopen(path, "re");
-    bool ok = file != NULL ? read_tokens(access, file, err) : tnm_fail_errno(err, errno, "open");
-    if (file != NULL)
-        fclose(file);
-    if (ok)
-        return access;
-    tnm_fail_in(err, "token file %s", path);
     access_close(access);
     return NULL;
 }
 
 void access_close(struct access *access) {
-    if (access != NULL)
-        explicit_bzero(access, sizeof *access);
+    if (access == NULL)
+        return;
+    pthread_rwlock_destroy(&access->lock);
+    explicit_bzero(access, sizeof *access);
     free(access);
+}
+
+// ---- Checking ----------------------------------------------------------------------------------
+
+// The token behind "Bearer", padded; false where there is none.
+static bool take_token(const char *authorization, char padded[MAX_TOKEN + 1]) {
+    if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0)
+        return false;
+    const char *token = authorization + 7 + strspn(authorization + 7, " ");
+    size_t len = strlen(token);
+    memset(padded, 0, MAX_TOKEN + 1);
+    if (len <= MAX_TOKEN) // else it stays empty, which no token is
+        memcpy(padded, token, len);
+    return true;
 }
 
 // Compares all bytes whatever they are.
@@ -86,26 +138,25 @@ static bool same_token(const char *a, const char *b) {
     return difference == 0;
 }
 
-enum access_result access_check(const struct access *access, const char *authorization) {
-    if (access->n_tokens == 0)
-        return ACCESS_GRANTED;
-    if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0)
-        return ACCESS_MISSING;
-    const char *token = authorization + 7 + strspn(authorization + 7, " ");
-    char padded[MAX_TOKEN + 1] = {0};
-    size_t len = strlen(token);
-    if (len > MAX_TOKEN)
-        return ACCESS_WRONG;
-    memcpy(padded, token, len);
-    bool found = false;
-    for (unsigned i = 0; i < access->n_tokens; i++)
-        found |= same_token(access->token[i], padded);
-    return found ? ACCESS_GRANTED : ACCESS_WRONG;
+// Looks at every token, also behind the one that is found.
+static enum access_result find_token(const struct tokens *tokens, enum scope scope,
+                                     const char *padded) {
+    unsigned found = SCOPE_OPEN;
+    for (unsigned i = 0; i < tokens->n_all; i++)
+        found |= same_token(tokens->at[i].text, padded) ? (unsigned)tokens->at[i].scope : 0;
+    return found >= scope ? ACCESS_GRANTED : found > SCOPE_OPEN ? ACCESS_LESS : ACCESS_WRONG;
 }
 
-bool origin_is_foreign(const char *origin, const char *host) {
-    if (origin == NULL)
-        return false;
-    const char *authority = strstr(origin, "://");
-    return authority == NULL || host == NULL || strcasecmp(authority + 3, host) != 0;
+enum access_result access_check(struct access *access, enum scope scope,
+                                const char *authorization) {
+    char padded[MAX_TOKEN + 1];
+    enum access_result result = ACCESS_GRANTED;
+    if (scope == SCOPE_OPEN || access->path[0] == 0)
+        return result;
+    pthread_rwlock_rdlock(&access->lock);
+    if (scope == SCOPE_ADMIN || access->tokens.n[SCOPE_INFER] > 0)
+        result = take_token(authorization, padded) ? find_token(&access->tokens, scope, padded)
+                                                   : ACCESS_MISSING;
+    pthread_rwlock_unlock(&access->lock);
+    return result;
 }

@@ -3,6 +3,7 @@
 #include "daemon/exchange.h"
 
 #include "daemon/clock.h"
+#include "daemon/gate.h"
 
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ void exchange_begin(struct exchange *exchange, const char *target) {
     request_reset(&exchange->request);
     reply_reset(&exchange->reply);
     exchange->route = NULL;
+    exchange->shared_with = NULL;
     exchange->begun = exchange->admitted = false;
     exchange->body_len = 0;
     exchange->limit = exchange->api->options->max_body;
@@ -77,6 +79,12 @@ static void refuse(struct exchange *exchange, unsigned status, const char *code,
     drop_spool(exchange);
 }
 
+static void refuse_client(struct exchange *exchange, const char *code, const char *text,
+                          unsigned seconds) {
+    refuse(exchange, 429, code, text);
+    reply_retry_after(&exchange->reply, seconds);
+}
+
 static void refuse_full(struct exchange *exchange, const char *text) {
     refuse(exchange, 503, "overloaded", text);
 }
@@ -100,14 +108,43 @@ static void start_spool(struct exchange *exchange) {
                err.code == TNM_ENOMEM ? "overloaded" : "read_only", err.text);
 }
 
-// One more request in work, unless there are too many.
+// One more request in work, unless there are too many, of all or of this client.
 static bool admit(struct exchange *exchange) {
     struct api *api = exchange->api;
+    bool always = exchange->route->intake == INTAKE_ALWAYS;
+    exchange->counted = !always && client_begins(exchange->client);
+    if (!always && !exchange->counted) {
+        refuse_client(exchange, "too_many_requests",
+                      "as many requests are in work as one client may have (queue-per-client)", 1);
+        return false;
+    }
     unsigned before = atomic_fetch_add(&api->in_work, 1);
-    exchange->admitted = exchange->route->intake == INTAKE_ALWAYS || before < api->options->queue;
-    if (!exchange->admitted)
+    exchange->admitted = always || before < api->options->queue;
+    if (!exchange->admitted) {
         atomic_fetch_sub(&api->in_work, 1);
+        refuse_full(exchange, "as many requests are in work as the queue holds");
+    }
     return exchange->admitted;
+}
+
+// Before the token is looked at, so that guessing one is limited, too.
+static bool may_ask(struct exchange *exchange) {
+    unsigned seconds = 0;
+    if (exchange->route->intake == INTAKE_ALWAYS ||
+        client_may_ask(exchange->client, clock_ns(), &seconds))
+        return true;
+    refuse_client(exchange, "rate_limited",
+                  "more requests a second than one client may send (requests-per-client)", seconds);
+    return false;
+}
+
+// Whether the request may go on to its route; if not, reply says why.
+static bool enters(struct exchange *exchange) {
+    struct request *request = &exchange->request;
+    enum scope scope = exchange->route->scope;
+    exchange->shared_with = gate_shares_with(exchange->api, request, scope);
+    request->is_foreign = gate_is_foreign(exchange->api, request);
+    return may_ask(exchange) && gate_admits(exchange->api, request, scope, &exchange->reply);
 }
 
 // route is NULL afterwards where reply holds a refusal.
@@ -119,14 +156,22 @@ static void decide(struct exchange *exchange) {
         return;
     }
     exchange->route = routes_find(exchange->api, request, &exchange->reply);
-    if (exchange->route == NULL)
+    if (exchange->route == NULL) {
+        // An answered preflight.
+        if (exchange->reply.status == 204)
+            exchange->shared_with = request->origin;
         return;
+    }
+    if (!enters(exchange)) {
+        exchange->route = NULL;
+        return;
+    }
     const struct options *options = exchange->api->options;
     exchange->limit = is_spooled(exchange) ? options->max_model : options->max_body;
     if (request->length > exchange->limit)
         refuse_length(exchange);
     else if (!admit(exchange))
-        refuse_full(exchange, "as many requests are in work as the queue holds");
+        return;
     else if (is_spooled(exchange))
         start_spool(exchange);
     else if (!reserve_body(exchange, (size_t)request->length))
@@ -215,7 +260,9 @@ void exchange_count(const struct exchange *exchange) {
 void exchange_end(struct exchange *exchange) {
     if (exchange->admitted)
         atomic_fetch_sub(&exchange->api->in_work, 1);
-    exchange->admitted = false;
+    if (exchange->counted)
+        client_finishes(exchange->client);
+    exchange->admitted = exchange->counted = false;
     drop_spool(exchange);
     if (exchange->body_charged > 0)
         budget_give(&exchange->api->bodies, exchange->body_charged);

@@ -4,6 +4,7 @@
 #ifndef EXCHANGE_H
 #define EXCHANGE_H
 
+#include "daemon/clients.h"
 #include "daemon/deadline.h"
 #include "daemon/routes.h"
 #include "daemon/tls.h"
@@ -17,10 +18,12 @@ struct exchange {
     void *server;              // http.c's
     struct tls *tls;           // NULL: plain HTTP
     struct identity *identity; // held from the TLS handshake on
+    struct client *client;     // whose connection it is
     struct deadline deadline;
     struct job job;
     const struct route *route; // NULL: the reply is there
-    bool begun, admitted, lingers;
+    const char *shared_with;   // the Origin whose page may read the reply; NULL: none but our own
+    bool begun, admitted, counted, lingers;
     uint8_t *body; // body_len of body_size bytes, body_charged of them from the shared budget
     size_t body_len, body_size, body_charged;
     size_t limit;        // of body_len

@@ -51,6 +51,17 @@ struct http {
 
 // ---- Replies -----------------------------------------------------------------------------------
 
+// origin: who may read the reply; NULL: no page of another site.
+static void add_sharing(struct MHD_Response *response, const char *origin) {
+    MHD_add_response_header(response, "Vary", "Origin");
+    if (origin == NULL)
+        return;
+    MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
+    MHD_add_response_header(response, "Access-Control-Expose-Headers",
+                            "X-Request-Id, X-Model, X-Model-Digest, X-Model-Generation, "
+                            "Server-Timing, Retry-After, Inference-Header-Content-Length");
+}
+
 static enum MHD_Result send_reply(struct exchange *exchange) {
     struct reply *reply = &exchange->reply;
     struct http *http = exchange->server;
@@ -70,6 +81,8 @@ static enum MHD_Result send_reply(struct exchange *exchange) {
     if (reply->policy != NULL)
         MHD_add_response_header(response, "Content-Security-Policy", reply->policy);
     MHD_add_response_header(response, "X-Request-Id", exchange->request.id);
+    if (http->api.options->cors_origins[0] != 0)
+        add_sharing(response, exchange->shared_with);
     for (unsigned i = 0; i < reply->n_headers; i++)
         MHD_add_response_header(response, reply->header[i].name, reply->header[i].value);
     if (reply->close || atomic_load_explicit(&http->api.draining, memory_order_relaxed))
@@ -177,6 +190,9 @@ static void start_connection(struct http *http, struct MHD_Connection *connectio
         exchange->server = http;
         exchange->tls = http->tls;
         exchange->connection = connection;
+        exchange->client = clients_find(
+            http->clients,
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
         exchange->deadline.id = exchange->request.id;
         deadline_add(
             http->deadlines, &exchange->deadline,
@@ -294,12 +310,14 @@ static bool start_helpers(struct http *http, struct tnm_error *err) {
                                            .body_ms = options->body_timeout_s * 1000,
                                            .idle_ms = options->idle_timeout_s * 1000,
                                            .stats = http->api.stats};
+    const struct client_limits shares = {.connections = options->connections_per_client,
+                                         .in_work = options->queue_per_client,
+                                         .per_second = options->requests_per_client};
     if (options->tls_cert[0] != 0 &&
         (http->tls = tls_open(options->tls_cert, options->tls_key, err)) == NULL)
         return false;
     http->api.access = access_open(options->token_file, err);
-    http->clients =
-        http->api.access != NULL ? clients_open(options->connections_per_client, err) : NULL;
+    http->clients = http->api.access != NULL ? clients_open(&shares, err) : NULL;
     http->deadlines = http->clients != NULL ? deadline_start(&limits, err) : NULL;
     http->sink = http->deadlines != NULL ? sink_start(err) : NULL;
     http->workers = http->sink != NULL ? workers_start(2, err) : NULL;
@@ -360,6 +378,8 @@ static uint64_t monotonic_ms(void) {
 
 void http_reload(struct http *http) {
     struct tnm_error err = {0};
+    if (!access_reload(http->api.access, &err))
+        log_error("the old tokens stay: %s", err.text);
     if (http->tls != NULL && !tls_reload(http->tls, &err))
         log_error("the old certificate stays: %s", err.text);
 }

@@ -18,7 +18,7 @@ struct http *http_start(int listen_fd, const struct options *options, struct she
 // Readiness goes first: /readyz answers 503 from here on, everything else goes on.
 void http_drain(struct http *http);
 
-// Reads the certificate anew. Where that fails, the log says why, and the old one stays.
+// Reads tokens and certificate anew. Where that fails, the log says why, and the old ones stay.
 void http_reload(struct http *http);
 
 // Stops accepting (MHD_quiesce_daemon: the listening socket stays usable for the next process),

@@ -91,7 +91,7 @@ static bool send_multipart(const struct request *request, const char *boundary, 
                            struct reply *reply) {
     struct body_part part;
     struct tnm_error err = {0};
-    if (origin_is_foreign(request->origin, request->host))
+    if (request->is_foreign)
         return refuse(request, reply, 403, "foreign_origin",
                       "a form of another site may not be sent here");
     if (!body_picture_part(request->body, boundary, &part, &err))

@@ -4,6 +4,7 @@
 
 #include "daemon/listen.h"
 #include "daemon/log.h"
+#include "daemon/origin.h"
 
 #include <errno.h>
 #include <ini.h>
@@ -15,7 +16,7 @@
 
 // ---- The table ---------------------------------------------------------------------------------
 
-enum kind { TEXT, ADDRESS, LEVEL, UNSIGNED, SIZE, LONG };
+enum kind { TEXT, ADDRESS, ORIGINS, LEVEL, UNSIGNED, SIZE, LONG };
 
 struct setting {
     const char *section, *key;
@@ -36,8 +37,9 @@ static const struct setting settings[] = {
      "Where to listen: an IPv4 address, an IPv6 address in brackets, or localhost. Port 0\n"
      "picks a free one. Not looked at where systemd passes the socket (tnmd.socket)."},
     {"http", "token-file", TEXT, FIELD(token_file), "", 0, 4095, "FILE",
-     "File with the token that calls which change something must bring. Empty: the\n"
-     "credential tnmd.token if systemd has one; else no token is needed."},
+     "File with tokens, one a line: admin:TOKEN, which calls that change something must\n"
+     "bring; infer:TOKEN, which all but health and metrics must bring, if there is one.\n"
+     "Empty: the credential tnmd.token if systemd has one; else no token is needed."},
     {"http", "tls-cert", TEXT, FIELD(tls_cert), "", 0, 4095, "FILE",
      "File with the certificate (PEM), and those of its issuers, to speak HTTPS. Empty: the\n"
      "credential tnmd.cert if systemd has one; else plain HTTP."},
@@ -51,6 +53,17 @@ static const struct setting settings[] = {
      "Connections open at once."},
     {"http", "connections-per-client", UNSIGNED, FIELD(connections_per_client), "64", 1, 65536, "N",
      "Connections open at once from one address."},
+    {"http", "queue-per-client", UNSIGNED, FIELD(queue_per_client), "48", 1, 65536, "N",
+     "Requests in work at once from one address, so that it cannot fill the queue; more get\n"
+     "429. Behind a proxy all requests come from one address: set it as high as queue."},
+    {"http", "requests-per-client", UNSIGNED, FIELD(requests_per_client), "0", 0, 1000000, "N",
+     "Requests a second from one address, after as many at once; more get 429. 0: no limit."},
+    {"http", "allowed-hosts", TEXT, FIELD(allowed_hosts), "", 0, 1023, "NAMES",
+     "Names under which the daemon may be asked to change something, beside its addresses,\n"
+     "localhost, and the machine's own name, also with .local. * allows any."},
+    {"http", "cors-origins", ORIGINS, FIELD(cors_origins), "", 0, 1023, "ORIGINS",
+     "Web pages of other sites that may ask models (https://name, without a path). None of\n"
+     "them may change something. * allows any."},
     {"http", "max-body", SIZE, FIELD(max_body), "8M", 1, NO_MORE_THAN, "BYTES",
      "Longest body of a request."},
     {"http", "max-pixels", LONG, FIELD(max_pixels), "50000000", 1, NO_MORE_THAN, "N",
@@ -172,6 +185,10 @@ static bool set(struct options *o, const struct setting *s, const char *text,
         if (!listen_check(text, err))
             return tnm_fail_in(err, "%s", s->key);
         return set_text(o, s, text, err);
+    case ORIGINS:
+        if (!origin_check_list(text, err))
+            return tnm_fail_in(err, "%s", s->key);
+        return set_text(o, s, text, err);
     case TEXT:
         return set_text(o, s, text, err);
     case LEVEL:
@@ -185,7 +202,7 @@ static bool set(struct options *o, const struct setting *s, const char *text,
 
 // With the blank in front of it, if there is one.
 static void print_value(const struct options *o, const struct setting *s) {
-    if (s->kind == TEXT || s->kind == ADDRESS) {
+    if (s->kind == TEXT || s->kind == ADDRESS || s->kind == ORIGINS) {
         const char *text = (const char *)o + s->at;
         printf("%s%s", *text != '\0' ? " " : "", text);
     } else if (s->kind == LEVEL) {

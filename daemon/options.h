@@ -25,6 +25,10 @@ struct options {
     unsigned queue;       // --queue N: requests in work at once before 503
     unsigned connections; // --connections N
     unsigned connections_per_client;
+    unsigned queue_per_client;
+    unsigned requests_per_client; // a second; 0: no limit
+    char allowed_hosts[1024];     // see origin.h
+    char cors_origins[1024];
     unsigned header_timeout_s, body_timeout_s, idle_timeout_s, drain_timeout_s;
     size_t max_model;        // --max-model BYTES, of a file
     size_t max_model_memory; // of one open model

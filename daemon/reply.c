@@ -26,6 +26,14 @@ void reply_header(struct reply *reply, const char *name, const char *value) {
     reply->header[reply->n_headers++].name = name;
 }
 
+void reply_retry_after(struct reply *reply, unsigned seconds) {
+    char text[16];
+    snprintf(text, sizeof text, "%u", seconds);
+    for (unsigned i = 0; i < reply->n_headers; i++)
+        if (strcmp(reply->header[i].name, "Retry-After") == 0)
+            memcpy(reply->header[i].value, text, sizeof text);
+}
+
 static void write_error(struct json_out *body, const char *code, const char *text, const char *id) {
     json_out_text(body, "{\"error\":");
     json_out_string(body, text);

@@ -10,9 +10,10 @@ enum { REPLY_MAX_HEADERS = 8, REPLY_MAX_VALUE = 127 };
 
 struct reply {
     unsigned status;
-    const char *type;   // of the body; NULL: application/json
-    const char *cache;  // Cache-Control; NULL: no-store
-    const char *policy; // Content-Security-Policy; NULL: none. All three live as long as the program
+    const char *type;  // of the body; NULL: application/json
+    const char *cache; // Cache-Control; NULL: no-store
+    const char
+        *policy; // Content-Security-Policy; NULL: none. All three live as long as the program
     struct json_out body;
     const char *code; // of an error; NULL: it is none
     bool close;       // the connection ends with this reply
@@ -28,6 +29,9 @@ void reply_reset(struct reply *reply);
 
 // Adds a header; a value that is too long is cut. Holds at most REPLY_MAX_HEADERS.
 void reply_header(struct reply *reply, const char *name, const char *value);
+
+// Retry-After: so many seconds, instead of what is there.
+void reply_retry_after(struct reply *reply, unsigned seconds);
 
 // {"error": text, "code": code, "request_id": id} instead of all that reply held. 503 and 429 get
 // Retry-After: 1. code lives as long as the program.

@@ -238,6 +238,8 @@ void request_add_field(struct request *request, const char *name, const char *va
             set_once(request, &request->authorization, value);
         else if (strcasecmp(name, "Accept-Encoding") == 0)
             request->accept_encoding = value;
+        else if (strcasecmp(name, "Access-Control-Request-Method") == 0)
+            set_once(request, &request->preflight, value);
         break;
     case 'c':
         if (strcasecmp(name, "Content-Length") == 0)
@@ -266,6 +268,10 @@ void request_add_field(struct request *request, const char *name, const char *va
     case 'o':
         if (strcasecmp(name, "Origin") == 0)
             set_once(request, &request->origin, value);
+        break;
+    case 's':
+        if (strcasecmp(name, "Sec-Fetch-Site") == 0)
+            set_once(request, &request->fetch_site, value);
         break;
     case 't':
         if (strcasecmp(name, "Transfer-Encoding") == 0) {

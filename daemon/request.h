@@ -31,6 +31,9 @@ struct request {
     const char *content_type, *authorization, *origin, *host, *if_match; // NULL where absent
     const char *accept_encoding, *if_none_match;                         // the last line of each
     const char *content_digest;                                          // NULL where absent
+    const char *fetch_site;                                              // Sec-Fetch-Site
+    const char *preflight; // Access-Control-Request-Method
+    bool is_foreign;       // a page of another site sent it, of none that is trusted
     struct bytes body;
     struct spool *spool;             // instead of body, for a route that has it spooled
     char id[REQUEST_MAX_ID + 1];     // the caller's, or made

@@ -2,6 +2,7 @@
 // The table of endpoints, and finding one in it.
 #include "daemon/routes.h"
 
+#include "daemon/gate.h"
 #include "daemon/handlers.h"
 #include "daemon/input.h"
 
@@ -77,29 +78,6 @@ static void refuse_method(struct request *request, struct reply *reply) {
     reply_header(reply, "Allow", allow);
 }
 
-// Origin first: a page from elsewhere learns nothing about the token.
-static bool may_enter(const struct api *api, const struct request *request, enum scope scope,
-                      struct reply *reply) {
-    if (scope != SCOPE_ADMIN)
-        return true;
-    if (origin_is_foreign(request->origin, request->host)) {
-        reply_error(reply, request, 403, "foreign_origin",
-                    "a page of %.200s may not change this server", request->origin);
-        return false;
-    }
-    enum access_result result = access_check(api->access, request->authorization);
-    if (result == ACCESS_GRANTED)
-        return true;
-    bool missing = result == ACCESS_MISSING;
-    reply_error(reply, request, 401, "unauthorized", "%s",
-                missing ? "this needs an admin token: Authorization: Bearer ..."
-                        : "the token is not one of this server's");
-    reply_header(reply, "WWW-Authenticate",
-                 missing ? "Bearer realm=\"tnmd\""
-                         : "Bearer realm=\"tnmd\", error=\"invalid_token\"");
-    return false;
-}
-
 // The first row of route's path, counted from 1; 0 behind the end. Rows of one path are neighbors.
 static unsigned row_of(const struct route *route) {
     size_t row = (size_t)(route - routes);
@@ -108,18 +86,32 @@ static unsigned row_of(const struct route *route) {
     return row < N_ROUTES ? (unsigned)row + 1 : 0;
 }
 
-const struct route *routes_find(struct api *api, struct request *request, struct reply *reply) {
+// N_ROUTES rows behind routes where there is none.
+static const struct route *find(struct request *request, const char *method) {
     const struct route *route = routes;
     const struct route *const end = routes + N_ROUTES;
-    while (route < end && !(method_fits(route, request->method) &&
-                            path_fits(route->path, request->path, request->name)))
+    while (route < end &&
+           !(method_fits(route, method) && path_fits(route->path, request->path, request->name)))
         route++;
+    return route;
+}
+
+// OPTIONS is no method of ours; it is answered where a browser asks for a page that may.
+static bool answers_preflight(struct api *api, struct request *request, struct reply *reply) {
+    if (request->preflight == NULL || strcmp(request->method, "OPTIONS") != 0)
+        return false;
+    const struct route *asked = find(request, request->preflight);
+    return asked < routes + N_ROUTES && gate_answers_preflight(api, request, asked->scope, reply);
+}
+
+const struct route *routes_find(struct api *api, struct request *request, struct reply *reply) {
+    const struct route *route = find(request, request->method);
     request->row = row_of(route);
-    if (route == end) {
+    if (route < routes + N_ROUTES)
+        return route;
+    if (!answers_preflight(api, request, reply))
         refuse_method(request, reply);
-        return NULL;
-    }
-    return may_enter(api, request, route->scope, reply) ? route : NULL;
+    return NULL;
 }
 
 const char *routes_path(unsigned row) {

@@ -33,13 +33,6 @@ struct scratch {
     size_t size;
 };
 
-// Who may call.
-enum scope {
-    SCOPE_OPEN,  // anybody: health, and what shows nothing of use
-    SCOPE_INFER, // asks a model or about one
-    SCOPE_ADMIN  // changes the daemon's state: needs the token, refuses a foreign Origin
-};
-
 // How a request is taken. The first two are what false and true stand for in a row of the table.
 enum intake {
     INTAKE_QUEUED,  // its body up to max-body, in memory; 503 when the daemon is full
@@ -59,8 +52,8 @@ struct route {
     enum intake intake;
 };
 
-// Finds what answers request->method and path, and sets request->name. NULL with 404, or 405 with
-// Allow, or 401 or 403 in reply: what can be refused by the head alone.
+// Finds what answers request->method and path, and sets request->name. NULL where reply is there
+// already: 404, 405 with Allow, or what a browser's preflight is told.
 const struct route *routes_find(struct api *api, struct request *request, struct reply *reply);
 
 // The path of a row from 1 on, as the table has it; NULL: there are no more. request->row is the

@@ -2,6 +2,7 @@
 // The head of a request, without a server: targets, header lines, framing, queries, tokens.
 #include "daemon/access.h"
 #include "daemon/budget.h"
+#include "daemon/origin.h"
 #include "daemon/request.h"
 #include "tests/scratch.h"
 
@@ -247,14 +248,14 @@ START_TEST(tokens_are_read_and_checked) {
     struct tnm_error err = {0};
     struct access *access = access_open(path, &err);
     ck_assert_msg(access != NULL, "%s", err.text);
-    ck_assert_int_eq(access_check(access, "Bearer secret-one"), ACCESS_GRANTED);
-    ck_assert_int_eq(access_check(access, "bearer  secret-two"), ACCESS_GRANTED);
-    ck_assert_int_eq(access_check(access, "Bearer secret-three"), ACCESS_WRONG);
-    ck_assert_int_eq(access_check(access, "Bearer secret-on"), ACCESS_WRONG);
-    ck_assert_int_eq(access_check(access, "Bearer secret-one1"), ACCESS_WRONG);
-    ck_assert_int_eq(access_check(access, "Bearer "), ACCESS_WRONG);
-    ck_assert_int_eq(access_check(access, "Basic secret-one"), ACCESS_MISSING);
-    ck_assert_int_eq(access_check(access, NULL), ACCESS_MISSING);
+    ck_assert_int_eq(access_check(access, SCOPE_ADMIN, "Bearer secret-one"), ACCESS_GRANTED);
+    ck_assert_int_eq(access_check(access, SCOPE_ADMIN, "bearer  secret-two"), ACCESS_GRANTED);
+    ck_assert_int_eq(access_check(access, SCOPE_ADMIN, "Bearer secret-three"), ACCESS_WRONG);
+    ck_assert_int_eq(access_check(access, SCOPE_ADMIN, "Bearer secret-on"), ACCESS_WRONG);
+    ck_assert_int_eq(access_check(access, SCOPE_ADMIN, "Bearer secret-one1"), ACCESS_WRONG);
+    ck_assert_int_eq(access_check(access, SCOPE_ADMIN, "Bearer "), ACCESS_WRONG);
+    ck_assert_int_eq(access_check(access, SCOPE_ADMIN, "Basic secret-one"), ACCESS_MISSING);
+    ck_assert_int_eq(access_check(access, SCOPE_ADMIN, NULL), ACCESS_MISSING);
     access_close(access);
     scratch_remove(folder);
 }
@@ -276,7 +277,7 @@ START_TEST(without_a_file_no_token_is_needed) {
     struct tnm_error err = {0};
     struct access *access = access_open("", &err);
     ck_assert_ptr_nonnull(access);
-    ck_assert_int_eq(access_check(access, NULL), ACCESS_GRANTED);
+    ck_assert_int_eq(access_check(access, SCOPE_ADMIN, NULL), ACCESS_GRANTED);
     access_close(access);
 }
 END_TEST
