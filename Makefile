@@ -14,6 +14,7 @@ PACKAGES_ARM64 = gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static \
     $(addsuffix :arm64,check libmicrohttpd-dev libturbojpeg0-dev libpng-dev libexif-dev \
     libjansson-dev libinih-dev libsystemd-dev zlib1g-dev)
 PACKAGES_NODE = nodejs npm
+PACKAGES_PROMETHEUS = prometheus python3
 PACKAGES_ARMHF = gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
 # What `make models` learns from beside models/mnist.
 PACKAGES_MODELS = dataset-fashion-mnist
@@ -71,7 +72,7 @@ SUITES = $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
 TESTS = $(call objects,$(filter-out tests/fuzz_% tests/bench% tests/make_%,$(wildcard tests/*.c)))
 PROGRAMS = $(BUILD)/tnm $(BUILD)/tnmd
 
-.PHONY: all bench-node run check check-run test-data check-arm64 check-armhf asan tsan fuzz bench lint install uninstall models \
+.PHONY: all bench-node check-prometheus run check check-run test-data check-arm64 check-armhf asan tsan fuzz bench lint install uninstall models \
     clean help packages
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
@@ -192,6 +193,11 @@ check-armhf:
 	$(MAKE) CROSS=arm-linux-gnueabihf BUILD=build/arm-linux-gnueabihf-neon \
 	    CFLAGS="-O2 -g -mfpu=neon-vfpv4" build/arm-linux-gnueabihf-neon/libtnm.a
 
+##check-prometheus: conf/ for Prometheus and Grafana against a real Prometheus that scrapes tnmd
+check-prometheus: $(BUILD)/tnmd
+	.ci/packages --install $(PACKAGES_PROMETHEUS)
+	TNM_BUILD=$(BUILD) tests/prometheus.py
+
 ##asan: every test under the address and undefined behaviour sanitizers
 asan: $(BUILD)/packages
 	$(MAKE) BUILD=$(BUILD)/asan HARDENING= CFLAGS="-O1 -g -fno-omit-frame-pointer" \
@@ -262,7 +268,7 @@ install: $(PROGRAMS) $(BUILD)/libtnm.a
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tnm.pc
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/tnm.pc
 	set -- models/*.tnm; [ ! -e "$$1" ] || install -m 644 "$$@" $(DESTDIR)$(PREFIX)/share/tnm/models
-	install -m 644 conf/avahi-tnm.service core/FORMAT.md $(DESTDIR)$(PREFIX)/share/doc/tnm
+	install -m 644 conf/avahi-tnm.service $(wildcard conf/prometheus.yml conf/tnm-alerts*.yml conf/grafana-*.json) core/FORMAT.md $(DESTDIR)$(PREFIX)/share/doc/tnm
 	[ -e $(DESTDIR)$(SYSCONFDIR)/tnmd/tnmd.conf ] || \
 	    { $(call place,conf/tnmd.conf,$(DESTDIR)$(SYSCONFDIR)/tnmd/tnmd.conf); }
 	$(call place,systemd/tnmd.service,$(DESTDIR)$(UNITDIR)/tnmd.service)
