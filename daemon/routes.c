@@ -25,7 +25,7 @@ static const struct route routes[] = {
     {"DELETE", "/models/{name}", handle_delete_model, always_slow, SCOPE_ADMIN, false},
     {"GET", "/models/{name}/weights", handle_weights, always_slow, SCOPE_INFER, false},
     {"POST", "/models/{name}/activate", handle_activate, always_slow, SCOPE_ADMIN, false},
-    {"GET", "/metrics", handle_metrics, NULL, SCOPE_OPEN, true},
+    {"GET", "/metrics", handle_metrics, NULL, SCOPE_OPEN, INTAKE_ALWAYS},
     {"POST", "/rollback", handle_rollback, always_slow, SCOPE_ADMIN, false},
     {"GET", "/aliases", handle_aliases, NULL, SCOPE_INFER, false},
     {"PUT", "/aliases/{name}", handle_put_alias, always_slow, SCOPE_ADMIN, false},
