@@ -244,6 +244,7 @@ void exchange_handle(struct exchange *exchange) {
     exchange->route->handle(exchange->api, &exchange->request, &exchange->scratch,
                             &exchange->reply);
     exchange->route = NULL; // the reply is there
+    drop_spool(exchange);   // what was not kept is gone before the reply says so
 }
 
 void exchange_count(const struct exchange *exchange) {

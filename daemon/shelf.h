@@ -17,7 +17,7 @@
 // Names: the file name without ".tnm", [A-Za-z0-9._-]{1,63}, no leading dot; other files are
 // ignored. An alias is a further name for a model, and may stand wherever a model's name does. Who
 // is active at start: options.active; else what was active last (state folder); else
-// "mnist-mlp-5bit" if there; else the first by name that loads.
+// "mnist-mlp-5bit" if there; else the first by name that loads, uploads last.
 //
 // Threads: everything here may be called from any thread. Holding and releasing take a lock for a
 // pointer and a counter, never for work. What changes something waits for the change before it.

@@ -302,7 +302,9 @@ static enum shelf_result store(struct shelf *shelf, const char *name, struct spo
     if (entry == NULL && (entry = entries_add(&shelf->entries, name, err)) == NULL)
         return SHELF_REFUSED;
     enum shelf_result result = keep(shelf, name, spool, false, err);
-    if (result == SHELF_DONE && !shelf_publish(shelf, entry, build, false, start, err))
+    bool is_new = entry->served == NULL ||
+                  strcmp(entry->served->digest, tnm_model_digest(build_model(build))) != 0;
+    if (result == SHELF_DONE && is_new && !shelf_publish(shelf, entry, build, false, start, err))
         result = SHELF_REFUSED;
     if (result == SHELF_DONE)
         set_pending(shelf, entry, "", shelf->separate);

@@ -131,13 +131,14 @@ void shelf_drop(struct shelf *shelf, struct entry *entry) {
 
 // Says so, once.
 static void refuse(struct shelf *shelf, struct entry *entry, const struct tnm_error *err) {
-    if (entry->gone || strcmp(entry->refused.text, err->text) != 0)
-        log_error("model refused: %s: %s%s", entry->name, err->text,
-                  entry->served != NULL ? "; the one before serves on" : "");
+    bool known = !entry->gone && strcmp(entry->refused.text, err->text) == 0;
     struct entry refused = *entry;
     refused.refused = *err;
     refused.gone = refused.loading = false;
     entries_mark(&shelf->entries, entry, &refused);
+    if (!known)
+        log_error("model refused: %s: %s%s", entry->name, err->text,
+                  entry->served != NULL ? "; the one before serves on" : "");
 }
 
 // Whether it is the bytes that were refused, so that another look at them is of no use.
@@ -344,13 +345,14 @@ bool shelf_look_at_all(struct shelf *shelf, unsigned *published, unsigned *refus
 
 // ---- After a change ----------------------------------------------------------------------------
 
-// How much a model is wanted in service at the start: 0 most.
-static int rank(const struct shelf *shelf, const char *name) {
+// How much a model is wanted in service at the start: 0 most. An upload is not active unless
+// somebody wants it.
+static int rank(const struct shelf *shelf, const struct entry *entry) {
     const char *const order[] = {shelf->wanted, shelf->remembered, default_active};
     int i = 0;
-    while (i < 3 && strcmp(name, order[i]) != 0)
+    while (i < 3 && strcmp(entry->name, order[i]) != 0)
         i++;
-    return i;
+    return i + (i == 3 && entry->uploaded);
 }
 
 // Chooses who is active while nobody has been asked for, or when the one that was asked for comes.
@@ -358,12 +360,11 @@ static void elect(struct shelf *shelf) {
     struct entry *best = NULL, *active = shelf->entries.active;
     for (size_t i = 0; i < shelf->entries.n; i++) {
         struct entry *entry = shelf->entries.at[i];
-        if (entry->served != NULL &&
-            (best == NULL || rank(shelf, entry->name) < rank(shelf, best->name)))
+        if (entry->served != NULL && (best == NULL || rank(shelf, entry) < rank(shelf, best)))
             best = entry;
     }
     // Between those that nobody asked for, the one in service stays.
-    bool stays = active != NULL && (shelf->chosen || best == NULL || rank(shelf, best->name) > 1);
+    bool stays = active != NULL && (shelf->chosen || best == NULL || rank(shelf, best) > 1);
     if (best == NULL || best == active || stays)
         return;
     struct tnm_error err;
