@@ -36,9 +36,7 @@ static bool make_room(struct json_out *out, size_t more) {
     return more <= out->size - out->len || json_out_grow(out, more);
 }
 
-// Length of the UTF-8 character at `at`, 0 if there is none: RFC 3629, no overlong forms, no
-// surrogates, nothing beyond U+10FFFF.
-static size_t utf8_length(const uint8_t *at, size_t len) {
+size_t utf8_length(const uint8_t *at, size_t len) {
     uint8_t c = at[0];
     size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
     if (n == 0 || n > len)

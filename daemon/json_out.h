@@ -54,6 +54,10 @@ void json_out_decimal(struct json_out *out, double value, unsigned decimals);
 // true or false.
 void json_out_bool(struct json_out *out, bool value);
 
+// Length of the UTF-8 character at `at`, where len > 0 bytes are; 0 if there is none: RFC 3629, no
+// overlong forms, no surrogates, nothing beyond U+10FFFF.
+size_t utf8_length(const uint8_t *at, size_t len);
+
 // The digits of value in decimal at `at` (20 bytes of room); how many there are. Not terminated.
 size_t format_uint(char *at, uint64_t value);
 
