@@ -52,6 +52,21 @@ void handle_page(struct api *api, const struct request *request, struct scratch 
 void handle_metrics(struct api *api, const struct request *request, struct scratch *scratch,
                     struct reply *reply);
 
+// oip_infer.c
+void handle_oip_infer(struct api *api, const struct request *request, struct scratch *scratch,
+                      struct reply *reply);
+bool oip_infer_is_slow(const struct api *api, const struct request *request);
+
+// oip_meta.c
+void handle_oip_server(struct api *api, const struct request *request, struct scratch *scratch,
+                       struct reply *reply);
+void handle_oip_model(struct api *api, const struct request *request, struct scratch *scratch,
+                      struct reply *reply);
+void handle_oip_config(struct api *api, const struct request *request, struct scratch *scratch,
+                       struct reply *reply);
+void handle_oip_model_ready(struct api *api, const struct request *request, struct scratch *scratch,
+                            struct reply *reply);
+
 // health.c
 // Why no request should come here now, as the code of an error; NULL if it may.
 const char *health_reason(struct api *api);

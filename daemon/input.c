@@ -39,9 +39,8 @@ static struct picture_wish limits_of(const struct options *options) {
         .channels = 1, .max_pixels = options->max_pixels, .max_bytes = options->decode_memory};
 }
 
-// A share of the memory for decoding.
-static bool take_memory(struct api *api, const struct request *request, size_t bytes,
-                        struct reply *reply) {
+bool input_take_memory(struct api *api, const struct request *request, size_t bytes,
+                       struct reply *reply) {
     const size_t all = api->options->decode_memory;
     if (bytes > all)
         reply_error(reply, request, 413, "body_too_large",
@@ -76,7 +75,7 @@ static bool send_json(struct api *api, const struct request *request, size_t n_i
                       struct sent *sent, struct reply *reply) {
     struct tnm_error err = {0};
     size_t cost = 10 * request->body.len + 200 * n_inputs;
-    if (!take_memory(api, request, cost, reply))
+    if (!input_take_memory(api, request, cost, reply))
         return false;
     sent->charged = cost;
     if (!body_json_parse(request->body, n_inputs, &sent->json, &err))
@@ -210,7 +209,7 @@ static bool read_picture(const struct reading *r, struct bytes file) {
     size_t cost;
     if (!picture_to_input_cost(file, recipe, &limits, &cost, &err))
         return refuse_picture(r, &err);
-    if (!take_memory(r->api, r->request, cost, r->reply))
+    if (!input_take_memory(r->api, r->request, cost, r->reply))
         return false;
     uint64_t start_ns = clock_ns();
     bool ok =

@@ -58,6 +58,10 @@ bool input_make(struct api *api, const struct request *request, const struct sen
 // Writes `"input":{...}`, what was done. with_pixels: and what the network saw, 0..255 each.
 void input_write(struct json_out *out, const struct input *input, bool with_pixels);
 
+// A share of the memory for decoding, to be given back with budget_give. False with 413 or 503.
+bool input_take_memory(struct api *api, const struct request *request, size_t bytes,
+                       struct reply *reply);
+
 // Whether reading the body and answering takes a millisecond or more, by looking at it briefly:
 // such requests belong on a worker.
 bool input_is_slow(const struct api *api, const struct request *request);

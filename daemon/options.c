@@ -71,6 +71,8 @@ static const struct setting settings[] = {
     {"http", "decode-memory", SIZE, FIELD(decode_memory), "128M", MIB, 4ULL * NO_MORE_THAN, "BYTES",
      "Memory for decoding pictures, shared by all requests. A progressive JPEG takes about\n"
      "3.3 bytes a pixel."},
+    {"http", "max-batch", UNSIGNED, FIELD(max_batch), "1024", 1, 65536, "N",
+     "Most inputs of one request of the Open Inference Protocol."},
     {"http", "header-timeout", UNSIGNED, FIELD(header_timeout_s), "5", 1, 3600, "SECONDS",
      "Time a client has to send the header of a request."},
     {"http", "body-timeout", UNSIGNED, FIELD(body_timeout_s), "30", 1, 3600, "SECONDS",

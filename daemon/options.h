@@ -22,6 +22,7 @@ struct options {
     size_t max_body;      // --max-body BYTES
     uint64_t max_pixels;  // --max-pixels N
     size_t decode_memory; // --decode-memory BYTES, shared by all requests
+    unsigned max_batch;   // --max-batch N: inputs in one request
     unsigned queue;       // --queue N: requests in work at once before 503
     unsigned connections; // --connections N
     unsigned connections_per_client;

@@ -248,6 +248,8 @@ void request_add_field(struct request *request, const char *name, const char *va
             set_once(request, &request->content_type, value);
         else if (strcasecmp(name, "Content-Digest") == 0)
             set_once(request, &request->content_digest, value);
+        else if (strcasecmp(name, "Content-Encoding") == 0)
+            set_once(request, &request->content_encoding, value);
         break;
     case 'e':
         if (strcasecmp(name, "Expect") == 0)
@@ -264,6 +266,8 @@ void request_add_field(struct request *request, const char *name, const char *va
             set_once(request, &request->if_match, value);
         else if (strcasecmp(name, "If-None-Match") == 0)
             request->if_none_match = value;
+        else if (strcasecmp(name, "Inference-Header-Content-Length") == 0)
+            set_once(request, &request->inference_length, value);
         break;
     case 'o':
         if (strcasecmp(name, "Origin") == 0)

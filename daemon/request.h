@@ -11,7 +11,8 @@ enum {
     REQUEST_MAX_TARGET = 2047, // bytes of path and query
     REQUEST_MAX_FIELDS = 100,  // header lines
     REQUEST_MAX_ID = 64,
-    REQUEST_MAX_NAME = 63 // of what {name} in a path matches
+    REQUEST_MAX_NAME = 63,   // of what {name} in a path matches
+    REQUEST_MAX_VERSION = 64 // and {version}: a SHA-256
 };
 
 struct spool;
@@ -30,15 +31,17 @@ struct request {
     const char *query; // behind the '?', as sent; "" if there is none
     const char *content_type, *authorization, *origin, *host, *if_match; // NULL where absent
     const char *accept_encoding, *if_none_match;                         // the last line of each
-    const char *content_digest;                                          // NULL where absent
+    const char *content_digest, *content_encoding;                       // NULL where absent
     const char *fetch_site;                                              // Sec-Fetch-Site
-    const char *preflight; // Access-Control-Request-Method
-    bool is_foreign;       // a page of another site sent it, of none that is trusted
+    const char *preflight;        // Access-Control-Request-Method
+    bool is_foreign;              // a page of another site sent it, of none that is trusted
+    const char *inference_length; // Inference-Header-Content-Length
     struct bytes body;
-    struct spool *spool;             // instead of body, for a route that has it spooled
-    char id[REQUEST_MAX_ID + 1];     // the caller's, or made
-    char name[REQUEST_MAX_NAME + 1]; // what {name} in the route's path matched
-    unsigned row;                    // of the table of routes, from 1 on; 0: none fits
+    struct spool *spool;                   // instead of body, for a route that has it spooled
+    char id[REQUEST_MAX_ID + 1];           // the caller's, or made
+    char name[REQUEST_MAX_NAME + 1];       // what {name} in the route's path matched
+    char version[REQUEST_MAX_VERSION + 1]; // and {version}; empty where there is none
+    unsigned row;                          // of the table of routes, from 1 on; 0: none fits
 
     // How the body comes.
     bool chunked, has_length, expects_continue;

@@ -32,13 +32,30 @@ static const struct route routes[] = {
     {"DELETE", "/aliases/{name}", handle_delete_alias, always_slow, SCOPE_ADMIN, false},
     {"GET", "/healthz", handle_healthz, NULL, SCOPE_OPEN, true},
     {"GET", "/readyz", handle_readyz, NULL, SCOPE_OPEN, true},
+    {"GET", "/v2", handle_oip_server, NULL, SCOPE_OPEN, false},
+    {"GET", "/v2/", handle_oip_server, NULL, SCOPE_OPEN, false},
+    {"GET", "/v2/health/live", handle_healthz, NULL, SCOPE_OPEN, true},
+    {"GET", "/v2/health/ready", handle_readyz, NULL, SCOPE_OPEN, true},
+    {"GET", "/v2/models/{name}", handle_oip_model, NULL, SCOPE_INFER, false},
+    {"GET", "/v2/models/{name}/versions/{version}", handle_oip_model, NULL, SCOPE_INFER, false},
+    {"GET", "/v2/models/{name}/ready", handle_oip_model_ready, NULL, SCOPE_INFER, false},
+    {"GET", "/v2/models/{name}/versions/{version}/ready", handle_oip_model_ready, NULL, SCOPE_INFER,
+     false},
+    {"GET", "/v2/models/{name}/config", handle_oip_config, NULL, SCOPE_INFER, false},
+    {"GET", "/v2/models/{name}/versions/{version}/config", handle_oip_config, NULL, SCOPE_INFER,
+     false},
+    {"POST", "/v2/models/{name}/infer", handle_oip_infer, oip_infer_is_slow, SCOPE_INFER, false},
+    {"POST", "/v2/models/{name}/versions/{version}/infer", handle_oip_infer, oip_infer_is_slow,
+     SCOPE_INFER, false},
 };
 enum { N_ROUTES = sizeof routes / sizeof routes[0] };
 _Static_assert((int)N_ROUTES < STATS_MAX_ROUTES, "each row has its counters");
 
-// Whether path fits pattern; what {name} matched goes to name. A segment that is too long fits
-// nothing.
-static bool path_fits(const char *pattern, const char *path, char name[REQUEST_MAX_NAME + 1]) {
+// Whether path fits pattern; what {name} and {version} matched goes to name and version. A segment
+// that is too long fits nothing.
+static bool path_fits(const char *pattern, const char *path, char name[REQUEST_MAX_NAME + 1],
+                      char version[REQUEST_MAX_VERSION + 1]) {
+    version[0] = 0;
     while (*pattern != 0) {
         if (*pattern != '{') {
             if (*pattern++ != *path++)
@@ -46,10 +63,11 @@ static bool path_fits(const char *pattern, const char *path, char name[REQUEST_M
             continue;
         }
         size_t len = strcspn(path, "/");
-        if (len == 0 || len > REQUEST_MAX_NAME)
+        bool is_name = pattern[1] != 'v';
+        if (len == 0 || len > (is_name ? REQUEST_MAX_NAME : REQUEST_MAX_VERSION))
             return false;
-        memcpy(name, path, len);
-        name[len] = 0;
+        memcpy(is_name ? name : version, path, len);
+        (is_name ? name : version)[len] = 0;
         path += len;
         pattern = strchr(pattern, '}') + 1;
     }
@@ -64,8 +82,9 @@ static bool method_fits(const struct route *route, const char *method) {
 // The methods of the routes that fit the path: "GET, HEAD".
 static void refuse_method(struct request *request, struct reply *reply) {
     char allow[REPLY_MAX_VALUE + 1] = "", name[REQUEST_MAX_NAME + 1];
+    char version[REQUEST_MAX_VERSION + 1];
     for (size_t i = 0, len = 0; i < N_ROUTES; i++)
-        if (path_fits(routes[i].path, request->path, name))
+        if (path_fits(routes[i].path, request->path, name, version))
             len += (size_t)snprintf(allow + len, sizeof allow - len, "%s%s%s", len > 0 ? ", " : "",
                                     routes[i].method,
                                     strcmp(routes[i].method, "GET") == 0 ? ", HEAD" : "");
@@ -90,8 +109,8 @@ static unsigned row_of(const struct route *route) {
 static const struct route *find(struct request *request, const char *method) {
     const struct route *route = routes;
     const struct route *const end = routes + N_ROUTES;
-    while (route < end &&
-           !(method_fits(route, method) && path_fits(route->path, request->path, request->name)))
+    while (route < end && !(method_fits(route, method) &&
+                            path_fits(route->path, request->path, request->name, request->version)))
         route++;
     return route;
 }
