@@ -53,13 +53,10 @@ void answer_choose(struct answer *answer) {
     }
 }
 
-bool answer_run(struct served *served, const float *x, struct answer *answer,
-                const struct request *request, struct reply *reply) {
+enum answer_result answer_try(struct served *served, const float *x, struct answer *answer) {
     struct tnm_session *session = served_take(served);
-    if (session == NULL) {
-        reply_error(reply, request, 503, "overloaded", "no memory for a session now");
-        return false;
-    }
+    if (session == NULL)
+        return ANSWER_NO_MEMORY;
     uint64_t start = clock_ns();
     tnm_session_run(session, x, 1, answer->logits);
     tnm_model_probabilities(served->model, answer->logits, answer->probability);
@@ -67,13 +64,25 @@ bool answer_run(struct served *served, const float *x, struct answer *answer,
     served_give(served, session);
     // A sum of products of finite values may still be too large for a float.
     for (size_t i = 0; i < answer->n; i++)
-        if (!isfinite(answer->logits[i])) {
-            reply_error(reply, request, 422, "out_of_range", "the input's values are too large");
-            return false;
-        }
+        if (!isfinite(answer->logits[i]))
+            return ANSWER_NOT_FINITE;
     answer_choose(answer);
-    stats_answer(served_stats(served), answer->best[0], answer->infer_ns);
-    return true;
+    return ANSWER_MADE;
+}
+
+bool answer_run(struct served *served, const float *x, struct answer *answer,
+                const struct request *request, struct reply *reply) {
+    switch (answer_try(served, x, answer)) {
+    case ANSWER_NO_MEMORY:
+        reply_error(reply, request, 503, "overloaded", "no memory for a session now");
+        return false;
+    case ANSWER_NOT_FINITE:
+        reply_error(reply, request, 422, "out_of_range", "the input's values are too large");
+        return false;
+    default:
+        stats_answer(served_stats(served), answer->best[0], answer->infer_ns);
+        return true;
+    }
 }
 
 double answer_margin(const struct answer *answer) {

@@ -25,7 +25,12 @@ struct served *answer_hold(struct api *api, const struct request *request, const
 size_t answer_bytes(size_t n_classes, size_t n_best);
 void answer_init(struct answer *answer, void *room, size_t n_classes, size_t n_best);
 
-// Runs the model on x. False with 503 or 422 in reply.
+// Runs the model on x, without counting it. answer is not complete where that fails: without memory,
+// or where an output is not finite.
+enum answer_result { ANSWER_MADE, ANSWER_NO_MEMORY, ANSWER_NOT_FINITE };
+enum answer_result answer_try(struct served *served, const float *x, struct answer *answer);
+
+// The same for a reply, and counts it. False with 503 or 422 in reply.
 bool answer_run(struct served *served, const float *x, struct answer *answer,
                 const struct request *request, struct reply *reply);
 

@@ -2,7 +2,7 @@
 // POST /classify: one picture, one answer.
 #include "daemon/answer.h"
 #include "daemon/handlers.h"
-#include "daemon/input.h"
+#include "daemon/observe.h"
 #include "daemon/query.h"
 
 // What is asked for in the query.
@@ -86,6 +86,7 @@ static void classify(struct api *api, const struct request *request, const struc
     if (!answer_run(served, input.x, &answer, request, reply))
         return;
     times.inferred_ns = times.decoded_ns + answer.infer_ns;
+    observe(api, request, served, &input, &answer);
     write_answer(reply, served, wanted, &input, &answer, &times);
 }
 

@@ -8,6 +8,7 @@
 #include "daemon/exchange.h"
 #include "daemon/knock.h"
 #include "daemon/log.h"
+#include "daemon/observe.h"
 #include "daemon/sink.h"
 
 #include <microhttpd.h>
@@ -316,6 +317,9 @@ static bool start_helpers(struct http *http, struct tnm_error *err) {
     if (options->tls_cert[0] != 0 &&
         (http->tls = tls_open(options->tls_cert, options->tls_key, err)) == NULL)
         return false;
+    http->api.observer = observer_open(options, http->api.shelf, http->api.stats, err);
+    if (http->api.observer == NULL)
+        return false;
     http->api.access = access_open(options->token_file, err);
     http->clients = http->api.access != NULL ? clients_open(&shares, err) : NULL;
     http->deadlines = http->clients != NULL ? deadline_start(&limits, err) : NULL;
@@ -332,6 +336,7 @@ static void destroy(struct http *http) {
     deadline_stop(http->deadlines);
     sink_stop(http->sink);
     clients_close(http->clients);
+    observer_close(http->api.observer);
     access_close(http->api.access);
     tls_close(http->tls);
     free(http);

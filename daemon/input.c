@@ -220,7 +220,7 @@ static bool read_picture(const struct reading *r, struct bytes file) {
     stats_decode(r->api->stats, clock_ns() - start_ns);
     input->kind = picture_format_name(input->picture.format);
     tnm_prepare_scale(input->pixel, input->n, input->x);
-    return true;
+    return input->has_pixels = true;
 }
 
 static bool read_floats(const struct reading *r, struct bytes body) {
@@ -243,7 +243,7 @@ static bool read_octets(const struct reading *r, struct bytes body) {
         memcpy(input->pixel, body.at, input->n);
         tnm_prepare_scale(body.at, input->n, input->x);
         input->kind = "u8";
-        return true;
+        return input->has_pixels = true;
     }
     if (body.len == 4 * input->n)
         return read_floats(r, body);
@@ -270,6 +270,7 @@ bool input_make(struct api *api, const struct request *request, const struct sen
     const struct reading r = {api, request, reply, input, model};
     const struct bytes bytes = sent->bytes;
     input->picture.format = PICTURE_UNKNOWN;
+    input->has_pixels = false;
     switch (sent->kind) {
     case SENT_PICTURE:
         return read_picture(&r, bytes);
@@ -290,12 +291,12 @@ static uint32_t byte_of(float x) {
     return x <= 0 ? 0 : x >= 1 ? 255 : (uint32_t)lrintf(255 * x);
 }
 
-static void write_pixels(struct json_out *out, const struct input *input) {
+void input_write_pixels(struct json_out *out, const float *x, size_t n) {
     json_out_text(out, ",\"pixels\":[");
-    for (size_t i = 0; i < input->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (i > 0)
             json_out_raw(out, ",", 1);
-        json_out_uint(out, byte_of(input->x[i]));
+        json_out_uint(out, byte_of(x[i]));
     }
     json_out_raw(out, "]", 1);
 }
@@ -334,7 +335,7 @@ void input_write(struct json_out *out, const struct input *input, bool with_pixe
     if (input->picture.format != PICTURE_UNKNOWN)
         write_picture(out, input);
     if (with_pixels)
-        write_pixels(out, input);
+        input_write_pixels(out, input->x, input->n);
     json_out_raw(out, "}", 1);
 }
 

@@ -38,6 +38,7 @@ struct input {
     size_t n;
     float *x;               // (n,) 0..1
     uint8_t *pixel;         // (n,) of a picture or bytes: x * 255; else not set
+    bool has_pixels;        // it is set
     const char *kind;       // "jpeg", "png", "pnm", "pixels", "u8" or "f32"
     struct picture picture; // sizes, without pixels; format PICTURE_UNKNOWN where there was none
     struct tnm_prepared did;
@@ -57,6 +58,8 @@ bool input_make(struct api *api, const struct request *request, const struct sen
 
 // Writes `"input":{...}`, what was done. with_pixels: and what the network saw, 0..255 each.
 void input_write(struct json_out *out, const struct input *input, bool with_pixels);
+// `,"pixels":[...]`, 0..255 each.
+void input_write_pixels(struct json_out *out, const float *x, size_t n);
 
 // A share of the memory for decoding, to be given back with budget_give. False with 413 or 503.
 bool input_take_memory(struct api *api, const struct request *request, size_t bytes,

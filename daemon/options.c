@@ -16,7 +16,7 @@
 
 // ---- The table ---------------------------------------------------------------------------------
 
-enum kind { TEXT, ADDRESS, ORIGINS, LEVEL, UNSIGNED, SIZE, LONG };
+enum kind { TEXT, ADDRESS, ORIGINS, LEVEL, UNSIGNED, SIZE, LONG, SHARE };
 
 struct setting {
     const char *section, *key;
@@ -102,6 +102,15 @@ static const struct setting settings[] = {
      "BYTES", "Memory of one open model."},
     {"models", "max-memory", SIZE, FIELD(max_memory), "1G", 1, 64ULL * NO_MORE_THAN, "BYTES",
      "Memory of all open models together."},
+    {"observe", "shadow", TEXT, FIELD(shadow), "", 0, 1023, "NAME,NAME...",
+     "Models that run, unseen by any client, on the inputs that others have answered; how\n"
+     "often they agree is in GET /shadow. PUT /shadow changes it."},
+    {"observe", "shadow-sample", SHARE, FIELD(shadow_sample), "1", 0, 1, "0..1",
+     "On which share of the inputs."},
+    {"observe", "replay", UNSIGNED, FIELD(replay), "0", 0, 1000000, "N",
+     "Inputs kept in memory, with the answers given, for POST /replay. 0: none."},
+    {"observe", "feedback", UNSIGNED, FIELD(feedback), "1000", 0, 1000000, "N",
+     "Answers remembered by the ids of their requests, without inputs, for POST /feedback."},
     {"log", "log-level", LEVEL, FIELD(log_level), "info", 0, 0, "LEVEL",
      "What is logged: error, warn, info (changes of state), debug (each request)."},
 };
@@ -157,6 +166,18 @@ static bool set_number(struct options *o, const struct setting *s, const char *t
     return true;
 }
 
+// A part of a whole, 0 to 1.
+static bool set_share(struct options *o, const struct setting *s, const char *text,
+                      struct tnm_error *err) {
+    char *end;
+    double value = strtod(text, &end);
+    bool is_plain = *text != '\0' && strspn(text, "0123456789.") == strlen(text);
+    if (!is_plain || *end != '\0' || value > 1)
+        return tnm_fail(err, TNM_EINPUT, "%s = \"%s\" is not a number from 0 to 1", s->key, text);
+    memcpy((char *)o + s->at, &value, sizeof value);
+    return true;
+}
+
 static bool set_level(struct options *o, const struct setting *s, const char *text,
                       struct tnm_error *err) {
     for (unsigned i = 0; i < sizeof level_name / sizeof *level_name; i++)
@@ -195,6 +216,8 @@ static bool set(struct options *o, const struct setting *s, const char *text,
         return set_text(o, s, text, err);
     case LEVEL:
         return set_level(o, s, text, err);
+    case SHARE:
+        return set_share(o, s, text, err);
     default:
         return set_number(o, s, text, err);
     }
@@ -209,6 +232,10 @@ static void print_value(const struct options *o, const struct setting *s) {
         printf("%s%s", *text != '\0' ? " " : "", text);
     } else if (s->kind == LEVEL) {
         printf(" %s", level_name[o->log_level]);
+    } else if (s->kind == SHARE) {
+        double value;
+        memcpy(&value, (const char *)o + s->at, sizeof value);
+        printf(" %g", value);
     } else {
         uint64_t value = load_number(o, s);
         int unit = 0;

@@ -35,6 +35,10 @@ struct options {
     size_t max_model_memory; // of one open model
     size_t max_memory;       // of all open models together
     unsigned max_models;     // loaded at once
+    char shadow[1024];       // --shadow NAME,NAME: models that run beside the answering one
+    double shadow_sample;    // --shadow-sample: on which share of the inputs
+    unsigned replay;         // --replay N: inputs kept in memory; 0: none
+    unsigned feedback;       // --feedback N: answers remembered by request id; 0: none
     unsigned log_level;      // --log-level error|warn|info|debug
 };
 

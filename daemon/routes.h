@@ -16,6 +16,7 @@ struct api {
     struct shelf *shelf;
     struct access *access;
     struct stats *stats;
+    struct observer *observer; // observe.h; may be NULL
     struct budget bodies;    // memory for long bodies of all requests
     struct budget decoding;  // memory for decoding
     struct budget uploads;   // bytes on the disk for uploads on their way
