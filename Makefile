@@ -9,6 +9,7 @@ PACKAGES = gcc g++ libc6-dev pkg-config check libmicrohttpd-dev libturbojpeg0-de
 PACKAGES_x86_64 = libsimde-dev
 PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
+PACKAGES_HAPROXY = haproxy
 # For check-arm64 on another machine; these stay out of every other target.
 PACKAGES_ARM64 = gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static \
     $(addsuffix :arm64,check libmicrohttpd-dev libturbojpeg0-dev libpng-dev libexif-dev \
@@ -74,7 +75,7 @@ TESTS = $(call objects,$(filter-out tests/fuzz_% tests/bench% tests/make_%,$(wil
 PROGRAMS = $(BUILD)/tnm $(BUILD)/tnmd
 
 .PHONY: all bench-node check-prometheus run check check-run test-data check-arm64 check-armhf asan tsan fuzz bench lint install uninstall models \
-    clean help packages
+    clean help packages check-haproxy
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
 
@@ -96,7 +97,7 @@ check-run: $(BUILD)/check $(PROGRAMS) $(if $(CROSS),,$(BUILD)/cxx)
 
 # Goals that may install; the others only say what is missing.
 INSTALLING = $(filter run check asan tsan fuzz bench lint models packages check-arm64 \
-    check-armhf,$(MAKECMDGOALS))
+    check-armhf check-haproxy,$(MAKECMDGOALS))
 ALL_PACKAGES = $(PACKAGES) $(PACKAGES_$(MACHINE)) $(if $(filter lint,$(MAKECMDGOALS)),$(PACKAGES_LINT)) \
     $(if $(filter fuzz,$(MAKECMDGOALS)),$(PACKAGES_FUZZ))
 
@@ -198,6 +199,17 @@ check-armhf:
 check-prometheus: $(BUILD)/tnmd
 	.ci/packages --install $(PACKAGES_PROMETHEUS)
 	TNM_BUILD=$(BUILD) tests/prometheus.py
+
+##check-haproxy: several daemons behind a real HAProxy, as conf/haproxy.cfg has it
+check-haproxy: $(BUILD)/fleet $(BUILD)/tnmd
+	.ci/packages --install $(PACKAGES_HAPROXY)
+	TNM_BUILD=$(BUILD) $(BUILD)/fleet
+
+FLEET = $(call objects,$(wildcard tests/fleet/*.c))
+$(FLEET): USES = check jansson
+$(BUILD)/fleet: $(FLEET) $(call objects,$(patsubst %,tests/%.c,client daemon_run load made scratch)) \
+    $(BUILD)/libtnm.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,check jansson) -lm
 
 ##asan: every test under the address and undefined behaviour sanitizers
 asan: $(BUILD)/packages
