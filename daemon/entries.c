@@ -110,6 +110,21 @@ struct build *entries_twin(const struct entries *entries, const char *digest) {
     return before != NULL && strcmp(before->digest, digest) == 0 ? slot_build(before) : NULL;
 }
 
+static bool has_length(const struct served *served, size_t bytes) {
+    struct tnm_summary summary;
+    if (served == NULL)
+        return false;
+    tnm_model_summary(served->model, &summary);
+    return summary.bytes == bytes;
+}
+
+bool entries_have_length(const struct entries *entries, size_t bytes) {
+    bool found = has_length(entries->before, bytes);
+    for (size_t i = 0; i < entries->n; i++)
+        found = found || has_length(entries->at[i]->served, bytes);
+    return found;
+}
+
 static size_t bytes_of(const struct build *build) {
     struct tnm_summary summary;
     tnm_model_summary(build_model(build), &summary);

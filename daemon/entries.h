@@ -73,6 +73,9 @@ bool entries_forget(struct entries *entries);
 // An open build of the same bytes, borrowed; NULL where there is none.
 struct build *entries_twin(const struct entries *entries, const char *digest);
 
+// Whether an open build is of a file of this length.
+bool entries_have_length(const struct entries *entries, size_t bytes);
+
 // The memory of all builds, each once, without what only `without` has (NULL: nothing), nor what
 // only a rollback would bring back.
 size_t entries_memory(const struct entries *entries, const struct entry *without);

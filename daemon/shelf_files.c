@@ -68,7 +68,7 @@ struct build *shelf_obtain(struct shelf *shelf, struct entry *entry, const char 
     bool short_of_room = true;
     struct build *build = NULL;
     if (may_count(shelf, entry, err)) {
-        build = entries_twin(&shelf->entries, digest);
+        build = digest != NULL ? entries_twin(&shelf->entries, digest) : NULL;
         if (build != NULL)
             build_hold(build);
         else
@@ -146,13 +146,27 @@ static bool is_final(int code) {
     return code == TNM_EFORMAT || code == TNM_EUNSUPPORTED || code == TNM_ESELFTEST;
 }
 
+static bool build_and_publish(struct shelf *shelf, struct entry *entry, const char *path,
+                              const char *digest, const struct timespec *start,
+                              struct tnm_error *err) {
+    struct build *build = shelf_obtain(shelf, entry, path, digest, err);
+    bool ok = build != NULL && shelf_publish(shelf, entry, build, false, start, err);
+    build_release(build);
+    return ok;
+}
+
 // *is_new: the file holds another model than what serves, and than what was looked at last.
-static bool load(struct shelf *shelf, struct entry *entry, const char *path, bool *is_new,
-                 struct tnm_error *err) {
+static bool load(struct shelf *shelf, struct entry *entry, const char *path, size_t len,
+                 bool *is_new, struct tnm_error *err) {
     struct timespec start;
     char digest[65];
     clock_gettime(CLOCK_MONOTONIC, &start);
     entry->waits = false;
+    // At the start, nearly every file is new, and need not be read for its digest first.
+    *is_new = entry->looked[0] == '\0' && entry->served == NULL &&
+              !entries_have_length(&shelf->entries, len);
+    if (*is_new)
+        return build_and_publish(shelf, entry, path, NULL, &start, err);
     if (!folder_digest(path, shelf->limits.file_bytes, digest, err))
         return false;
     bool again = strcmp(digest, entry->looked) == 0;
@@ -164,12 +178,7 @@ static bool load(struct shelf *shelf, struct entry *entry, const char *path, boo
     *is_new =
         strcmp(digest, serves) != 0 && !(again && *serves != '\0' && entry->refused.code == TNM_OK);
     snprintf(entry->looked, sizeof entry->looked, "%s", digest);
-    if (!*is_new)
-        return true;
-    struct build *build = shelf_obtain(shelf, entry, path, digest, err);
-    bool ok = build != NULL && shelf_publish(shelf, entry, build, false, &start, err);
-    build_release(build);
-    return ok;
+    return !*is_new || build_and_publish(shelf, entry, path, digest, &start, err);
 }
 
 static void accept_unchanged(struct shelf *shelf, struct entry *entry) {
@@ -193,7 +202,7 @@ static enum outcome look_at_new(struct shelf *shelf, struct entry *entry, const 
     bool is_new = false;
     struct signature seen = folder_signature(s);
     bool ok = may_be_called(shelf, entry->name, &err) &&
-              (S_ISREG(s->st_mode) ? load(shelf, entry, path, &is_new, &err)
+              (S_ISREG(s->st_mode) ? load(shelf, entry, path, (size_t)s->st_size, &is_new, &err)
                                    : tnm_fail(&err, TNM_EIO, "not a regular file"));
     if (ok && !is_new) {
         accept_unchanged(shelf, entry);
