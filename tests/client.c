@@ -2,6 +2,8 @@
 // The HTTP client of client.h.
 #include "tests/client.h"
 
+#include "tests/secure.h"
+
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -14,19 +16,30 @@
 #include <unistd.h>
 
 bool client_open(struct client *client, uint16_t port) {
+    return client_open_from(client, NULL, port);
+}
+
+bool client_open_from(struct client *client, const char *from, uint16_t port) {
     *client = (struct client){
         .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .port = port, .timeout_ms = 20000};
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in own = {.sin_family = AF_INET},
+                       address = {.sin_family = AF_INET,
+                                  .sin_port = htons(port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int on = 1;
-    if (client->fd >= 0 && connect(client->fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-        setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0)
-        return true;
-    client_close(client);
-    return false;
+    bool ok = client->fd >= 0;
+    if (ok && from != NULL)
+        ok = inet_pton(AF_INET, from, &own.sin_addr) == 1 &&
+             bind(client->fd, (struct sockaddr *)&own, sizeof own) == 0;
+    ok = ok && connect(client->fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+         setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
+    if (!ok)
+        client_close(client);
+    return ok;
 }
 
 void client_close(struct client *client) {
+    secure_close(client->secure);
     if (client->fd >= 0)
         close(client->fd);
     free(client->held);
@@ -34,6 +47,8 @@ void client_close(struct client *client) {
 }
 
 bool client_send(struct client *client, const void *bytes, size_t len) {
+    if (client->secure != NULL)
+        return secure_send(client->secure, bytes, len);
     const char *at = bytes;
     while (len > 0) {
         ssize_t sent = send(client->fd, at, len, MSG_NOSIGNAL);
@@ -68,16 +83,26 @@ bool client_send_split(struct client *client, const void *bytes, size_t len, siz
     return true;
 }
 
+static bool is_readable(struct client *client) {
+    struct pollfd wait = {.fd = client->fd, .events = POLLIN};
+    return (client->secure != NULL && secure_waits(client->secure)) ||
+           poll(&wait, 1, (int)client->timeout_ms) > 0;
+}
+
+static ssize_t receive(struct client *client, void *bytes, size_t len) {
+    return client->secure != NULL ? secure_recv(client->secure, bytes, len)
+                                  : recv(client->fd, bytes, len, 0);
+}
+
 // Waits for bytes and adds them to held. 0 at the end, -1 at an error or after the time.
 static ssize_t receive_more(struct client *client) {
-    struct pollfd wait = {.fd = client->fd, .events = POLLIN};
-    if (poll(&wait, 1, (int)client->timeout_ms) <= 0)
+    if (!is_readable(client))
         return -1;
     char *grown = realloc(client->held, client->n_held + 65536 + 1);
     if (grown == NULL)
         return -1;
     client->held = grown;
-    ssize_t got = recv(client->fd, client->held + client->n_held, 65536, 0);
+    ssize_t got = receive(client, client->held + client->n_held, 65536);
     if (got > 0)
         client->n_held += (size_t)got;
     client->held[client->n_held] = 0;
@@ -87,9 +112,8 @@ static ssize_t receive_more(struct client *client) {
 bool client_sees_end(struct client *client) {
     if (client->n_held > 0)
         return false;
-    struct pollfd wait = {.fd = client->fd, .events = POLLIN};
     char byte;
-    return poll(&wait, 1, (int)client->timeout_ms) > 0 && recv(client->fd, &byte, 1, 0) <= 0;
+    return is_readable(client) && receive(client, &byte, 1) <= 0;
 }
 
 // Takes n bytes from the front of held, as a string of their own.

@@ -10,6 +10,7 @@
 
 struct client {
     int fd;
+    struct secure *secure; // a session on fd (tests/secure.h), which client_close ends; NULL: plain
     uint16_t port;
     char *held; // bytes received that no answer has taken yet
     size_t n_held;
@@ -27,6 +28,9 @@ struct answer {
 
 // Connects to 127.0.0.1. False where that is refused.
 bool client_open(struct client *client, uint16_t port);
+
+// The same as another client: from another address of the loopback, "127.0.0.2".
+bool client_open_from(struct client *client, const char *from, uint16_t port);
 void client_close(struct client *client);
 
 // Sends all of it; false when the peer has closed.
