@@ -57,6 +57,7 @@ static struct build *build_anew(struct shelf *shelf, const struct entry *entry, 
         return build;
     bool cut = limits.memory_bytes < shelf->limits.memory_bytes;
     *short_of_room = (err->code == TNM_ELIMIT && cut) || err->code == TNM_ENOMEM;
+    folder_forget_path(err, path);
     if (err->code == TNM_ELIMIT && cut)
         tnm_fail_in(err, "max-memory = %zu leaves %zu bytes", shelf->max_memory,
                     limits.memory_bytes);
