@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // POST /classify: one picture, one answer.
-#include "daemon/answer.h"
+#include "daemon/cascade.h"
 #include "daemon/handlers.h"
 #include "daemon/observe.h"
 #include "daemon/query.h"
@@ -9,7 +9,7 @@
 struct wanted {
     char model[REQUEST_MAX_NAME + 1]; // empty: the active one
     size_t top;
-    bool logits, pixels;
+    bool logits, pixels, cascade;
 };
 
 static bool read_wanted(const struct request *request, struct wanted *wanted, struct reply *reply) {
@@ -21,17 +21,49 @@ static bool read_wanted(const struct request *request, struct wanted *wanted, st
             query_flag(request, "pixels", &wanted->pixels, reply));
 }
 
-static void write_answer(struct reply *reply, const struct served *served,
-                         const struct wanted *wanted, const struct input *input,
-                         const struct answer *answer, const struct answer_times *times) {
-    struct json_out *out = &reply->body;
-    answer_headers(reply, served);
+// Seats who may answer, the one to be asked first last. *first: whose question it is.
+static bool choose(struct panel *panel, const struct wanted *wanted, struct served **first) {
+    return wanted->cascade         ? cascade_add(panel, first)
+           : wanted->model[0] == 0 ? degrade_add(panel, first)
+                                   : panel_add(panel, wanted->model, first);
+}
+
+// *at: who answered.
+static bool run(struct panel *panel, const struct wanted *wanted, size_t *at) {
+    *at = panel->n - 1;
+    if (!(wanted->cascade ? cascade_run(panel, at) : panel_run(panel, *at)))
+        return false;
+    const struct member *member = &panel->member[*at];
+    pace_note(&panel->api->classify_pace, panel->infer_ns);
+    observe(panel->api, panel->request, member->served, member->input, &member->answer);
+    return true;
+}
+
+// Which of several it was.
+static void write_choice(struct panel *panel, const struct wanted *wanted, size_t at) {
+    struct json_out *out = &panel->reply->body;
+    if (wanted->cascade) {
+        json_out_text(out, ",\"escalated\":");
+        json_out_uint(out, panel->n - 1 - at);
+    } else if (at > 0) {
+        json_out_text(out, ",\"degraded\":true");
+        reply_header(panel->reply, "X-Degraded", "true");
+        stats_degraded(served_stats(panel->member[at].served));
+    }
+}
+
+static void write_answer(struct panel *panel, const struct wanted *wanted, size_t at) {
+    struct json_out *out = &panel->reply->body;
+    const struct served *served = panel->member[at].served;
+    const struct answer *answer = &panel->member[at].answer;
+    answer_headers(panel->reply, served);
     json_out_text(out, "{\"model\":");
     json_out_string(out, served->name);
     json_out_text(out, ",\"digest\":\"");
     json_out_text(out, served->digest);
     json_out_text(out, "\",\"generation\":");
     json_out_uint(out, served->generation);
+    write_choice(panel, wanted, at);
     json_out_raw(out, ",", 1);
     answer_write_class(out, served->model, answer->best[0], answer->probability[answer->best[0]]);
     json_out_text(out, ",\"margin\":");
@@ -39,64 +71,32 @@ static void write_answer(struct reply *reply, const struct served *served,
     json_out_raw(out, ",", 1);
     answer_write_top(out, served->model, answer, wanted->top);
     json_out_raw(out, ",", 1);
-    input_write(out, input, wanted->pixels);
+    input_write(out, panel->member[at].input, wanted->pixels);
     if (wanted->logits) {
         json_out_text(out, ",\"logits\":");
         answer_write_numbers(out, answer->logits, answer->n, 6);
     }
     json_out_raw(out, ",", 1);
-    answer_write_timing(reply, times);
+    panel_write_timing(panel);
     json_out_text(out, "}\n");
 }
 
-// Lays input and answer out in the connection's scratch.
-static bool take_room(const struct served *served, const struct wanted *wanted,
-                      struct scratch *scratch, struct input *input, struct answer *answer) {
-    size_t n = tnm_model_inputs(served->model), m = tnm_model_outputs(served->model);
-    uint8_t *room = scratch_take(scratch, input_bytes(n) + answer_bytes(m, wanted->top));
-    if (room == NULL)
-        return false;
-    input_init(input, room, n);
-    answer_init(answer, room + input_bytes(n), m, wanted->top);
-    return true;
-}
-
-static bool read_input(struct api *api, const struct request *request, const struct served *served,
-                       struct input *input, struct reply *reply) {
-    struct sent sent;
-    if (!sent_read(api, request, input->n, &sent, reply))
-        return false;
-    bool ok = input_make(api, request, &sent, served->model, input, reply);
-    sent_free(api, &sent);
-    return ok;
-}
-
-static void classify(struct api *api, const struct request *request, const struct wanted *wanted,
-                     struct served *served, struct scratch *scratch, struct reply *reply) {
-    struct answer_times times = {.start_ns = clock_ns()};
-    struct input input;
-    struct answer answer;
-    if (!take_room(served, wanted, scratch, &input, &answer)) {
-        reply_error(reply, request, 503, "overloaded", "no memory for an input now");
-        return;
-    }
-    if (!read_input(api, request, served, &input, reply))
-        return;
-    times.decoded_ns = clock_ns();
-    if (!answer_run(served, input.x, &answer, request, reply))
-        return;
-    times.inferred_ns = times.decoded_ns + answer.infer_ns;
-    observe(api, request, served, &input, &answer);
-    write_answer(reply, served, wanted, &input, &answer, &times);
+bool classify_is_slow(const struct api *api, const struct request *request) {
+    return pace_is_slow(&api->classify_pace) || input_is_slow(api, request);
 }
 
 void handle_classify(struct api *api, const struct request *request, struct scratch *scratch,
                      struct reply *reply) {
     struct wanted wanted;
+    struct panel panel;
+    struct served *first = NULL;
+    size_t at;
     if (!read_wanted(request, &wanted, reply))
         return;
-    struct served *served = answer_hold(api, request, wanted.model, reply);
-    if (served != NULL)
-        classify(api, request, &wanted, served, scratch, reply);
-    shelf_release(served);
+    wanted.cascade = cascade_is_meant(api, wanted.model);
+    panel_begin(&panel, api, request, reply);
+    if (choose(&panel, &wanted, &first) && panel_read(&panel, first, scratch, wanted.top) &&
+        run(&panel, &wanted, &at))
+        write_answer(&panel, &wanted, at);
+    panel_end(&panel);
 }

@@ -42,19 +42,15 @@ static bool choose(struct panel *panel, const struct wanted *wanted, struct serv
     return true;
 }
 
-// Several quick models are a matter of microseconds, several large ones are not, and nobody knows
-// before: the last time tells.
 bool compare_is_slow(const struct api *api, const struct request *request) {
-    enum { SLOW_NS = 1000000 };
-    return atomic_load_explicit(&api->compare_ns, memory_order_relaxed) > SLOW_NS ||
-           input_is_slow(api, request);
+    return pace_is_slow(&api->compare_pace) || input_is_slow(api, request);
 }
 
 static bool answer_all(struct panel *panel, const struct wanted *wanted, const struct served *first,
                        struct scratch *scratch) {
     if (!panel_read(panel, first, scratch, wanted->top) || !panel_run_all(panel))
         return false;
-    atomic_store_explicit(&panel->api->compare_ns, panel->infer_ns, memory_order_relaxed);
+    pace_note(&panel->api->compare_pace, panel->infer_ns);
     return true;
 }
 
@@ -129,7 +125,9 @@ static void write_decimal(struct json_out *out, const char *key, double value, u
     json_out_decimal(out, value, decimals);
 }
 
-static void write_size(struct json_out *out, const struct tnm_summary *s) {
+static void write_size(struct json_out *out, const struct tnm_model *model) {
+    struct tnm_summary summary, *s = &summary;
+    tnm_model_summary(model, s);
     json_out_text(out, ",\"bytes\":");
     json_out_uint(out, s->bytes);
     write_decimal(out, ",\"ratio\":", (double)s->dense_bytes / (double)s->bytes, 6);
@@ -195,7 +193,7 @@ static void write_result(struct json_out *out, const struct member *member,
     const struct tnm_model *model = member->served->model;
     bool alike = models_answer_alike(model, reference->served->model);
     write_served(out, member->served);
-    write_size(out, &member->summary);
+    write_size(out, model);
     write_answer(out, model, &member->answer, wanted);
     write_run(out, member, wanted, strcmp(label_of(member), label_of(reference)) == 0);
     // Between answers to different questions there is no distance: null.

@@ -6,6 +6,7 @@
 #include "daemon/routes.h"
 
 // classify.c
+bool classify_is_slow(const struct api *api, const struct request *request);
 void handle_classify(struct api *api, const struct request *request, struct scratch *scratch,
                      struct reply *reply);
 

@@ -324,7 +324,7 @@ static bool start_helpers(struct http *http, struct tnm_error *err) {
     http->clients = http->api.access != NULL ? clients_open(&shares, err) : NULL;
     http->deadlines = http->clients != NULL ? deadline_start(&limits, err) : NULL;
     http->sink = http->deadlines != NULL ? sink_start(err) : NULL;
-    http->workers = http->sink != NULL ? workers_start(2, err) : NULL;
+    http->workers = http->sink != NULL ? workers_start(count_threads(options), err) : NULL;
     return http->workers != NULL;
 }
 

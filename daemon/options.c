@@ -16,7 +16,7 @@
 
 // ---- The table ---------------------------------------------------------------------------------
 
-enum kind { TEXT, ADDRESS, ORIGINS, LEVEL, UNSIGNED, SIZE, LONG, SHARE };
+enum kind { TEXT, NAME, NAMES, ADDRESS, ORIGINS, LEVEL, UNSIGNED, SIZE, LONG, SHARE };
 
 struct setting {
     const char *section, *key;
@@ -102,6 +102,15 @@ static const struct setting settings[] = {
      "BYTES", "Memory of one open model."},
     {"models", "max-memory", SIZE, FIELD(max_memory), "1G", 1, 64ULL * NO_MORE_THAN, "BYTES",
      "Memory of all open models together."},
+    {"models", "cascade", NAMES, FIELD(cascade), "", 0, 1023, "NAME,NAME...",
+     "Models, the smallest first, that answer under the name cascade: the next is asked only\n"
+     "where one is not sure."},
+    {"models", "cascade-margin", SHARE, FIELD(cascade_margin), "0.99", 0, 1, "0..1",
+     "How far the most probable class must be before the second for an answer to stand."},
+    {"models", "degrade", NAME, FIELD(degrade), "", 0, 63, "NAME",
+     "Model that answers in place of the active one while there is too much to do."},
+    {"models", "degrade-at", SHARE, FIELD(degrade_at), "0.75", 0, 1, "0..1",
+     "And that is: while more requests are in work than this share of the queue."},
     {"observe", "shadow", TEXT, FIELD(shadow), "", 0, 1023, "NAME,NAME...",
      "Models that run, unseen by any client, on the inputs that others have answered; how\n"
      "often they agree is in GET /shadow. PUT /shadow changes it."},
@@ -201,6 +210,22 @@ static bool set_text(struct options *o, const struct setting *s, const char *tex
     return true;
 }
 
+// The name of a model, or of several with commas between; or nothing.
+static bool check_names(const struct setting *s, const char *text, struct tnm_error *err) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    const char *at = text;
+    size_t len = strspn(at, letters);
+    while (s->kind == NAMES && at[len] == ',' && len > 0 && len <= 63 && *at != '.') {
+        at += len + 1;
+        len = strspn(at, letters);
+    }
+    if (*text == '\0' || (len > 0 && len <= 63 && *at != '.' && at[len] == '\0'))
+        return true;
+    return tnm_fail(err, TNM_EINPUT, "%s = \"%s\": \"%s\" is not the name of a model", s->key, text,
+                    at);
+}
+
 static bool set(struct options *o, const struct setting *s, const char *text,
                 struct tnm_error *err) {
     switch (s->kind) {
@@ -212,12 +237,15 @@ static bool set(struct options *o, const struct setting *s, const char *text,
         if (!origin_check_list(text, err))
             return tnm_fail_in(err, "%s", s->key);
         return set_text(o, s, text, err);
+    case NAME:
+    case NAMES:
+        return check_names(s, text, err) && set_text(o, s, text, err);
+    case SHARE:
+        return set_share(o, s, text, err);
     case TEXT:
         return set_text(o, s, text, err);
     case LEVEL:
         return set_level(o, s, text, err);
-    case SHARE:
-        return set_share(o, s, text, err);
     default:
         return set_number(o, s, text, err);
     }
@@ -227,7 +255,8 @@ static bool set(struct options *o, const struct setting *s, const char *text,
 
 // With the blank in front of it, if there is one.
 static void print_value(const struct options *o, const struct setting *s) {
-    if (s->kind == TEXT || s->kind == ADDRESS || s->kind == ORIGINS) {
+    if (s->kind == TEXT || s->kind == NAME || s->kind == NAMES || s->kind == ADDRESS ||
+        s->kind == ORIGINS) {
         const char *text = (const char *)o + s->at;
         printf("%s%s", *text != '\0' ? " " : "", text);
     } else if (s->kind == LEVEL) {

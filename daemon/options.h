@@ -35,6 +35,10 @@ struct options {
     size_t max_model_memory; // of one open model
     size_t max_memory;       // of all open models together
     unsigned max_models;     // loaded at once
+    char cascade[1024];      // --cascade NAME,NAME...; see cascade.h
+    double cascade_margin;   // 0..1
+    char degrade[64];        // --degrade NAME
+    double degrade_at;       // 0..1, of the queue
     char shadow[1024];       // --shadow NAME,NAME: models that run beside the answering one
     double shadow_sample;    // --shadow-sample: on which share of the inputs
     unsigned replay;         // --replay N: inputs kept in memory; 0: none

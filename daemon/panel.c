@@ -36,21 +36,23 @@ static bool is_seated(const struct panel *panel, const char *name, struct served
     return false;
 }
 
+static bool goes_before(const struct seat *a, const struct seat *b) {
+    return a->bytes > b->bytes ||
+           (a->bytes == b->bytes && strcmp(a->served->name, b->served->name) < 0);
+}
+
 // Takes over the caller's hold.
-static void seat(struct panel *panel, struct served *served, bool optional) {
-    struct tnm_summary summary;
-    tnm_model_summary(served->model, &summary);
+static void take_seat(struct panel *panel, struct served *served, bool optional) {
+    struct seat seat = {served, 0, optional};
     size_t at = panel->n++;
-    for (; panel->by_size && at > 0; at--) {
-        size_t before = panel->seat[at - 1].bytes;
-        if (before > summary.bytes ||
-            (before == summary.bytes && strcmp(panel->seat[at - 1].served->name, served->name) < 0))
-            break;
-        panel->seat[at] = panel->seat[at - 1];
+    if (panel->by_size) {
+        struct tnm_summary summary;
+        tnm_model_summary(served->model, &summary);
+        seat.bytes = summary.bytes;
+        for (; at > 0 && goes_before(&seat, &panel->seat[at - 1]); at--)
+            panel->seat[at] = panel->seat[at - 1];
     }
-    panel->seat[at].served = served;
-    panel->seat[at].bytes = summary.bytes;
-    panel->seat[at].optional = optional;
+    panel->seat[at] = seat;
 }
 
 bool panel_add(struct panel *panel, const char *name, struct served **served) {
@@ -71,8 +73,24 @@ bool panel_add(struct panel *panel, const char *name, struct served **served) {
                     PANEL_MAX);
         return false;
     }
-    seat(panel, held, false);
+    take_seat(panel, held, false);
     return true;
+}
+
+struct served *panel_add_like(struct panel *panel, const char *name, const struct tnm_model *like) {
+    struct served *served = shelf_hold(panel->api->shelf, name), *twin;
+    if (served == NULL)
+        return NULL;
+    if (is_seated(panel, served->name, &twin)) {
+        shelf_release(served);
+        return twin;
+    }
+    if (panel->n < PANEL_MAX && (like == NULL || models_ask_alike(served->model, like))) {
+        take_seat(panel, served, true);
+        return served;
+    }
+    shelf_release(served);
+    return NULL;
 }
 
 bool panel_add_list(struct panel *panel, const char *list) {
@@ -116,7 +134,7 @@ void panel_add_peers(struct panel *panel, const struct tnm_model *of) {
     for (size_t i = 0; i < n; i++)
         if (panel->n < PANEL_MAX && !is_seated(panel, held[i]->name, &twin) &&
             models_ask_alike(held[i]->model, of))
-            seat(panel, held[i], true);
+            take_seat(panel, held[i], true);
         else
             shelf_release(held[i]);
 }
@@ -190,7 +208,6 @@ static bool lay_out(struct panel *panel, const struct served *first, struct scra
     for (size_t i = 0; i < panel->n; i++) {
         struct member *member = &panel->member[i];
         member->served = panel->seat[i].served;
-        tnm_model_summary(member->served->model, &member->summary);
         member->input = lay_input(panel, i, &room);
         size_t n_classes = tnm_model_outputs(member->served->model);
         answer_init(&member->answer, room, n_classes, n_best);

@@ -18,7 +18,6 @@ enum { PANEL_MAX = 1024 };
 
 struct member {
     struct served *served;
-    struct tnm_summary summary;
     struct input *input; // shared by members that prepare pictures alike; made when one is run
     struct answer answer;
 };
@@ -34,10 +33,10 @@ struct panel {
     uint64_t start_ns, read_ns, infer_ns; // when it began; spent on inputs, and on running
 
     // For panel.c.
-    struct {
+    struct seat {
         struct served *served;
-        size_t bytes;
-        bool optional; // one of the peers, which nobody named
+        size_t bytes;  // of its file, if by_size
+        bool optional; // may leave in panel_read
     } seat[PANEL_MAX];
     struct sent sent;
     struct input *input; // (n_inputs,)
@@ -53,6 +52,10 @@ bool panel_add(struct panel *panel, const char *name, struct served **served);
 
 // Adds the models of a list, commas between.
 bool panel_add_list(struct panel *panel, const char *list);
+
+// Adds a model if it is in service and answers the same question as `like` (NULL: any). NULL if
+// not; nothing is in reply then. If it cannot take what is sent, it leaves again in panel_read.
+struct served *panel_add_like(struct panel *panel, const char *name, const struct tnm_model *like);
 
 // Adds every model in service that answers the same question. Those of them that cannot take what
 // is sent (not a picture, say) leave again in panel_read.

@@ -16,7 +16,7 @@ static bool always_slow(const struct api *api, const struct request *request) {
 
 static const struct route routes[] = {
     {"GET", "/", handle_page, NULL, SCOPE_OPEN, true},
-    {"POST", "/classify", handle_classify, input_is_slow, SCOPE_INFER, false},
+    {"POST", "/classify", handle_classify, classify_is_slow, SCOPE_INFER, false},
     {"POST", "/compare", handle_compare, compare_is_slow, SCOPE_INFER, false},
     {"POST", "/ensemble", handle_ensemble, compare_is_slow, SCOPE_INFER, false},
     {"GET", "/models", handle_models, NULL, SCOPE_INFER, false},

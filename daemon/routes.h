@@ -7,6 +7,7 @@
 #include "daemon/access.h"
 #include "daemon/budget.h"
 #include "daemon/options.h"
+#include "daemon/pace.h"
 #include "daemon/reply.h"
 #include "daemon/shelf.h"
 
@@ -25,7 +26,7 @@ struct api {
     atomic_uint in_work; // requests whose head was admitted, until they are answered
     uint32_t id_prefix;  // of the requests' ids
     atomic_uint id_count;
-    atomic_ullong compare_ns; // what the models of the last comparison took, for compare_is_slow
+    struct pace classify_pace, compare_pace;
 };
 
 // Memory of one connection that handlers may write over; it grows and stays.
