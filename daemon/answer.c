@@ -39,6 +39,25 @@ void answer_init(struct answer *answer, void *room, size_t n_classes, size_t n_b
     answer->probability = answer->logits + n_classes;
 }
 
+size_t answer_rows_bytes(size_t n, size_t n_classes, size_t n_best) {
+    return n * (sizeof(struct answer) + best_of(n_classes, n_best) * sizeof(size_t) +
+                2 * n_classes * sizeof(float));
+}
+
+struct answer *answer_rows_init(void *room, size_t n, size_t n_classes, size_t n_best) {
+    struct answer *rows = room;
+    const size_t kept = best_of(n_classes, n_best);
+    size_t *best = (size_t *)(void *)(rows + n);
+    float *logits = (float *)(void *)(best + n * kept), *probability = logits + n * n_classes;
+    for (size_t row = 0; row < n; row++)
+        rows[row] = (struct answer){.n = n_classes,
+                                    .n_best = kept,
+                                    .best = best + row * kept,
+                                    .logits = logits + row * n_classes,
+                                    .probability = probability + row * n_classes};
+    return rows;
+}
+
 void answer_choose(struct answer *answer) {
     const float *probability = answer->probability;
     size_t *best = answer->best;
@@ -53,6 +72,14 @@ void answer_choose(struct answer *answer) {
     }
 }
 
+// A sum of products of finite values may still be too large for a float.
+static bool are_finite(const float *value, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(value[i]))
+            return false;
+    return true;
+}
+
 enum answer_result answer_try(struct served *served, const float *x, struct answer *answer) {
     struct tnm_session *session = served_take(served);
     if (session == NULL)
@@ -62,12 +89,15 @@ enum answer_result answer_try(struct served *served, const float *x, struct answ
     tnm_model_probabilities(served->model, answer->logits, answer->probability);
     answer->infer_ns = clock_ns() - start;
     served_give(served, session);
-    // A sum of products of finite values may still be too large for a float.
-    for (size_t i = 0; i < answer->n; i++)
-        if (!isfinite(answer->logits[i]))
-            return ANSWER_NOT_FINITE;
+    if (!are_finite(answer->logits, answer->n))
+        return ANSWER_NOT_FINITE;
     answer_choose(answer);
     return ANSWER_MADE;
+}
+
+static bool refuse_values(const struct request *request, struct reply *reply) {
+    reply_error(reply, request, 422, "out_of_range", "the input's values are too large");
+    return false;
 }
 
 bool answer_run(struct served *served, const float *x, struct answer *answer,
@@ -77,12 +107,28 @@ bool answer_run(struct served *served, const float *x, struct answer *answer,
         reply_error(reply, request, 503, "overloaded", "no memory for a session now");
         return false;
     case ANSWER_NOT_FINITE:
-        reply_error(reply, request, 422, "out_of_range", "the input's values are too large");
-        return false;
+        return refuse_values(request, reply);
     default:
         stats_answer(served_stats(served), answer->best[0], answer->infer_ns);
         return true;
     }
+}
+
+bool answer_run_rows(struct served *served, struct tnm_session *session, const float *x, size_t n,
+                     struct answer *rows, const struct request *request, struct reply *reply) {
+    uint64_t start = clock_ns();
+    tnm_session_run(session, x, (unsigned)n, rows[0].logits);
+    for (size_t row = 0; row < n; row++)
+        tnm_model_probabilities(served->model, rows[row].logits, rows[row].probability);
+    const uint64_t each_ns = (clock_ns() - start) / n;
+    for (size_t row = 0; row < n; row++) {
+        if (!are_finite(rows[row].logits, rows[row].n))
+            return refuse_values(request, reply);
+        rows[row].infer_ns = each_ns;
+        answer_choose(&rows[row]);
+        stats_answer(served_stats(served), rows[row].best[0], each_ns);
+    }
+    return true;
 }
 
 double answer_margin(const struct answer *answer) {
@@ -134,22 +180,41 @@ void answer_headers(struct reply *reply, const struct served *served) {
     reply_header(reply, "X-Model-Generation", text);
 }
 
-void answer_write_timing(struct reply *reply, const struct answer_times *times) {
-    const uint64_t ns[] = {times->decoded_ns - times->start_ns,
-                           times->inferred_ns - times->decoded_ns, clock_ns() - times->start_ns};
-    static const char *const key[] = {"\"timing_us\":{\"decode\":", ",\"infer\":", ",\"total\":"};
+// Decoding, running, all of it.
+static void durations_of(const struct answer_times *times, uint64_t ns[3]) {
+    ns[0] = times->decoded_ns - times->start_ns;
+    ns[1] = times->inferred_ns - times->decoded_ns;
+    ns[2] = clock_ns() - times->start_ns;
+}
+
+static void add_timing(struct reply *reply, const uint64_t ns[3]) {
     static const char *const name[] = {"decode;dur=", ", infer;dur=", ", total;dur="};
-    struct json_out *out = &reply->body;
     char value[128];
     size_t len = 0;
     for (size_t i = 0; i < 3; i++) {
-        json_out_text(out, key[i]);
-        json_out_decimal(out, (double)ns[i] / 1e3, 1);
         size_t n = strlen(name[i]);
         memcpy(value + len, name[i], n);
         len += n;
         len += format_decimal(value + len, (double)ns[i] / 1e6, 4);
     }
-    json_out_raw(out, "}", 1);
     reply_header(reply, "Server-Timing", value);
+}
+
+void answer_add_timing(struct reply *reply, const struct answer_times *times) {
+    uint64_t ns[3];
+    durations_of(times, ns);
+    add_timing(reply, ns);
+}
+
+void answer_write_timing(struct reply *reply, const struct answer_times *times) {
+    static const char *const key[] = {"\"timing_us\":{\"decode\":", ",\"infer\":", ",\"total\":"};
+    struct json_out *out = &reply->body;
+    uint64_t ns[3];
+    durations_of(times, ns);
+    for (size_t i = 0; i < 3; i++) {
+        json_out_text(out, key[i]);
+        json_out_decimal(out, (double)ns[i] / 1e3, 1);
+    }
+    json_out_raw(out, "}", 1);
+    add_timing(reply, ns);
 }

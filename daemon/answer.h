@@ -25,14 +25,23 @@ struct served *answer_hold(struct api *api, const struct request *request, const
 size_t answer_bytes(size_t n_classes, size_t n_best);
 void answer_init(struct answer *answer, void *room, size_t n_classes, size_t n_best);
 
-// Runs the model on x, without counting it. answer is not complete where that fails: without memory,
-// or where an output is not finite.
+// Runs the model on x, without counting it. answer is not complete where that fails: without
+// memory, or where an output is not finite.
 enum answer_result { ANSWER_MADE, ANSWER_NO_MEMORY, ANSWER_NOT_FINITE };
 enum answer_result answer_try(struct served *served, const float *x, struct answer *answer);
 
 // The same for a reply, and counts it. False with 503 or 422 in reply.
 bool answer_run(struct served *served, const float *x, struct answer *answer,
                 const struct request *request, struct reply *reply);
+
+// The same for n inputs of one request, whose logits then lie side by side: how many bytes, and
+// laying them out in so many, aligned to 16.
+size_t answer_rows_bytes(size_t n, size_t n_classes, size_t n_best);
+struct answer *answer_rows_init(void *room, size_t n, size_t n_classes, size_t n_best);
+
+// Runs n of such rows in one go, x being (n, inputs). False with 422 in reply.
+bool answer_run_rows(struct served *served, struct tnm_session *session, const float *x, size_t n,
+                     struct answer *rows, const struct request *request, struct reply *reply);
 
 // Fills best from probability; of equals the lower index comes first. answer_run does it.
 void answer_choose(struct answer *answer);
@@ -59,5 +68,8 @@ struct answer_times {
 
 // `"timing_us":{"decode":1.5,"infer":2.5,"total":4}` up to now, and the header Server-Timing.
 void answer_write_timing(struct reply *reply, const struct answer_times *times);
+
+// The header alone.
+void answer_add_timing(struct reply *reply, const struct answer_times *times);
 
 #endif

@@ -58,6 +58,20 @@ void handle_oip_infer(struct api *api, const struct request *request, struct scr
                       struct reply *reply);
 bool oip_infer_is_slow(const struct api *api, const struct request *request);
 
+// oip_repository.c
+void handle_oip_index(struct api *api, const struct request *request, struct scratch *scratch,
+                      struct reply *reply);
+void handle_oip_load(struct api *api, const struct request *request, struct scratch *scratch,
+                     struct reply *reply);
+void handle_oip_unload(struct api *api, const struct request *request, struct scratch *scratch,
+                       struct reply *reply);
+
+// oip_stats.c
+void handle_oip_model_stats(struct api *api, const struct request *request, struct scratch *scratch,
+                            struct reply *reply);
+void handle_oip_stats(struct api *api, const struct request *request, struct scratch *scratch,
+                      struct reply *reply);
+
 // oip_meta.c
 void handle_oip_server(struct api *api, const struct request *request, struct scratch *scratch,
                        struct reply *reply);

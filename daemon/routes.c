@@ -36,6 +36,7 @@ static const struct route routes[] = {
     {"GET", "/v2/", handle_oip_server, NULL, SCOPE_OPEN, false},
     {"GET", "/v2/health/live", handle_healthz, NULL, SCOPE_OPEN, true},
     {"GET", "/v2/health/ready", handle_readyz, NULL, SCOPE_OPEN, true},
+    {"GET", "/v2/models/stats", handle_oip_stats, NULL, SCOPE_INFER, false},
     {"GET", "/v2/models/{name}", handle_oip_model, NULL, SCOPE_INFER, false},
     {"GET", "/v2/models/{name}/versions/{version}", handle_oip_model, NULL, SCOPE_INFER, false},
     {"GET", "/v2/models/{name}/ready", handle_oip_model_ready, NULL, SCOPE_INFER, false},
@@ -44,9 +45,16 @@ static const struct route routes[] = {
     {"GET", "/v2/models/{name}/config", handle_oip_config, NULL, SCOPE_INFER, false},
     {"GET", "/v2/models/{name}/versions/{version}/config", handle_oip_config, NULL, SCOPE_INFER,
      false},
+    {"GET", "/v2/models/{name}/stats", handle_oip_model_stats, NULL, SCOPE_INFER, false},
+    {"GET", "/v2/models/{name}/versions/{version}/stats", handle_oip_model_stats, NULL, SCOPE_INFER,
+     false},
     {"POST", "/v2/models/{name}/infer", handle_oip_infer, oip_infer_is_slow, SCOPE_INFER, false},
     {"POST", "/v2/models/{name}/versions/{version}/infer", handle_oip_infer, oip_infer_is_slow,
      SCOPE_INFER, false},
+    {"POST", "/v2/repository/index", handle_oip_index, NULL, SCOPE_INFER, false},
+    {"POST", "/v2/repository/models/{name}/load", handle_oip_load, always_slow, SCOPE_ADMIN, false},
+    {"POST", "/v2/repository/models/{name}/unload", handle_oip_unload, always_slow, SCOPE_ADMIN,
+     false},
 };
 enum { N_ROUTES = sizeof routes / sizeof routes[0] };
 _Static_assert((int)N_ROUTES < STATS_MAX_ROUTES, "each row has its counters");

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { SHARDS = 4, CACHE_LINE = 64 };
 
@@ -62,6 +63,9 @@ struct model_shard {
 struct stats_model {
     struct model_shard shard[SHARDS];
     counter shadow[2], feedback[2], cascade[2], degraded;
+    struct {
+        counter requests[2], ns[2], rows, runs, input_ns, infer_ns, output_ns, last_ms;
+    } protocol;
 };
 
 // ---- Counting ----------------------------------------------------------------------------------
@@ -198,6 +202,27 @@ void stats_degraded(struct stats_model *model) {
         add(&model->degraded, 1);
 }
 
+static uint64_t now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME_COARSE, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void stats_protocol(struct stats_model *model, const struct stats_protocol *more) {
+    if (model == NULL)
+        return;
+    for (unsigned done = 0; done < 2; done++) {
+        add(&model->protocol.requests[done], more->requests[done]);
+        add(&model->protocol.ns[done], more->ns[done]);
+    }
+    add(&model->protocol.rows, more->rows);
+    add(&model->protocol.runs, more->runs);
+    add(&model->protocol.input_ns, more->input_ns);
+    add(&model->protocol.infer_ns, more->infer_ns);
+    add(&model->protocol.output_ns, more->output_ns);
+    atomic_store_explicit(&model->protocol.last_ms, now_ms(), memory_order_relaxed);
+}
+
 void stats_forget_classes(struct stats_model *model) {
     for (unsigned s = 0; model != NULL && s < SHARDS; s++)
         for (unsigned i = 0; i <= STATS_MAX_LABELS; i++)
@@ -284,4 +309,18 @@ struct stats_verdicts stats_read_verdicts(const struct stats_model *model) {
         .cascade = {get(&model->cascade[0]), get(&model->cascade[1])},
         .degraded = get(&model->degraded),
     };
+}
+
+struct stats_protocol stats_read_protocol(const struct stats_model *model) {
+    if (model == NULL)
+        return (struct stats_protocol){0};
+    return (struct stats_protocol){
+        .requests = {get(&model->protocol.requests[0]), get(&model->protocol.requests[1])},
+        .ns = {get(&model->protocol.ns[0]), get(&model->protocol.ns[1])},
+        .rows = get(&model->protocol.rows),
+        .runs = get(&model->protocol.runs),
+        .input_ns = get(&model->protocol.input_ns),
+        .infer_ns = get(&model->protocol.infer_ns),
+        .output_ns = get(&model->protocol.output_ns),
+        .last_ms = get(&model->protocol.last_ms)};
 }

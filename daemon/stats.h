@@ -66,6 +66,15 @@ void stats_cascade(struct stats_model *model, bool escalated);
 // It answered in place of a larger one, as there was too much to do.
 void stats_degraded(struct stats_model *model);
 
+// Requests of the Open Inference Protocol to the model.
+struct stats_protocol {
+    uint64_t requests[2], ns[2];            // [done]; from head to reply
+    uint64_t rows, runs;                    // inputs answered, and in how many goes
+    uint64_t input_ns, infer_ns, output_ns; // spent on reading, running, writing
+    uint64_t last_ms;                       // of the last one, since 1970; for reading alone
+};
+void stats_protocol(struct stats_model *model, const struct stats_protocol *more);
+
 // Forgets which classes were answered: another file serves, whose classes may be others.
 void stats_forget_classes(struct stats_model *model);
 
@@ -105,5 +114,7 @@ struct stats_verdicts {
     uint64_t degraded;
 };
 struct stats_verdicts stats_read_verdicts(const struct stats_model *model);
+
+struct stats_protocol stats_read_protocol(const struct stats_model *model);
 
 #endif
