@@ -196,7 +196,7 @@ void oip_write_answers(struct json_out *out, const struct served *served,
         write_output(&writer, &asked->wanted[i]);
         any_binary |= asked->wanted[i].binary;
     }
-    json_out_text(out, "]}");
+    json_out_text(out, any_binary ? "]}" : "]}\n");
     *json_len = any_binary ? out->len : 0;
     for (unsigned i = 0; i < asked->n_wanted; i++)
         if (asked->wanted[i].binary)

@@ -55,15 +55,22 @@ struct described {
     size_t n; // 0: there is none
 };
 
-enum { N_INPUTS = 2, N_TENSORS = N_INPUTS + N_OIP_OUTPUTS };
+enum { MAX_INPUTS = 2 };
 
-static void describe(const struct tnm_model *model, struct described tensor[N_TENSORS]) {
-    const size_t n = tnm_model_inputs(model), m = tnm_model_outputs(model);
-    tensor[0] = (struct described){OIP_IMAGE, TENSOR_FP32, n};
+// How many inputs there are: pictures only where the model knows what to do with one.
+static unsigned describe_inputs(const struct tnm_model *model,
+                                struct described tensor[MAX_INPUTS]) {
+    tensor[0] = (struct described){OIP_IMAGE, TENSOR_FP32, tnm_model_inputs(model)};
     tensor[1] = (struct described){OIP_JPEG, TENSOR_BYTES, 0};
-    tensor[2] = (struct described){oip_output_name[OIP_PROBABILITIES], TENSOR_FP32, m};
-    tensor[3] = (struct described){oip_output_name[OIP_LOGITS], TENSOR_FP32, m};
-    tensor[4] = (struct described){oip_output_name[OIP_LABEL], TENSOR_BYTES, 0};
+    return tnm_model_recipe(model)->fit == TNM_FIT_NONE ? 1 : 2;
+}
+
+static void describe_outputs(const struct tnm_model *model,
+                             struct described tensor[N_OIP_OUTPUTS]) {
+    for (unsigned i = 0; i < N_OIP_OUTPUTS; i++)
+        tensor[i] = i == OIP_LABEL ? (struct described){oip_output_name[i], TENSOR_BYTES, 0}
+                                   : (struct described){oip_output_name[i], TENSOR_FP32,
+                                                        tnm_model_outputs(model)};
 }
 
 static void write_shape(struct json_out *out, const struct described *tensor) {
@@ -90,12 +97,13 @@ static void write_metadata(struct json_out *out, const struct described *tensor,
 void handle_oip_model(struct api *api, const struct request *request, struct scratch *scratch,
                       struct reply *reply) {
     (void)scratch;
-    struct described tensor[N_TENSORS];
+    struct described input[MAX_INPUTS], output[N_OIP_OUTPUTS];
     struct json_out *out = &reply->body;
     struct served *served = oip_hold(api, request, reply);
     if (served == NULL)
         return;
-    describe(served->model, tensor);
+    unsigned n_inputs = describe_inputs(served->model, input);
+    describe_outputs(served->model, output);
     answer_headers(reply, served);
     json_out_text(out, "{\"name\":");
     json_out_string(out, served->name);
@@ -104,9 +112,9 @@ void handle_oip_model(struct api *api, const struct request *request, struct scr
     json_out_text(out, "],\"platform\":\"");
     json_out_text(out, platform);
     json_out_text(out, "\",\"inputs\":[");
-    write_metadata(out, tensor, N_INPUTS);
+    write_metadata(out, input, n_inputs);
     json_out_text(out, "],\"outputs\":[");
-    write_metadata(out, tensor + N_INPUTS, N_OIP_OUTPUTS);
+    write_metadata(out, output, N_OIP_OUTPUTS);
     json_out_text(out, "]}\n");
     shelf_release(served);
 }
@@ -130,20 +138,21 @@ static void write_config(struct json_out *out, const struct described *tensor, u
 void handle_oip_config(struct api *api, const struct request *request, struct scratch *scratch,
                        struct reply *reply) {
     (void)scratch;
-    struct described tensor[N_TENSORS];
+    struct described input[MAX_INPUTS], output[N_OIP_OUTPUTS];
     struct json_out *out = &reply->body;
     struct served *served = oip_hold(api, request, reply);
     if (served == NULL)
         return;
-    describe(served->model, tensor);
+    unsigned n_inputs = describe_inputs(served->model, input);
+    describe_outputs(served->model, output);
     json_out_text(out, "{\"name\":");
     json_out_string(out, served->name);
     json_out_text(out, ",\"platform\":\"");
     json_out_text(out, platform);
     json_out_text(out, "\",\"backend\":\"tnm\",\"max_batch_size\":0,\"input\":[");
-    write_config(out, tensor, N_INPUTS, true);
+    write_config(out, input, n_inputs, n_inputs > 1);
     json_out_text(out, "],\"output\":[");
-    write_config(out, tensor + N_INPUTS, N_OIP_OUTPUTS, false);
+    write_config(out, output, N_OIP_OUTPUTS, false);
     json_out_text(out, "]}\n");
     shelf_release(served);
 }
