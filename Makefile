@@ -10,6 +10,7 @@ PACKAGES_x86_64 = libsimde-dev
 PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_HAPROXY = haproxy
+PACKAGES_KSERVE = python3-yaml
 # For check-arm64 on another machine; these stay out of every other target.
 PACKAGES_ARM64 = gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static \
     $(addsuffix :arm64,check libmicrohttpd-dev libturbojpeg0-dev libpng-dev libexif-dev \
@@ -75,7 +76,7 @@ TESTS = $(call objects,$(filter-out tests/fuzz_% tests/bench% tests/make_%,$(wil
 PROGRAMS = $(BUILD)/tnm $(BUILD)/tnmd
 
 .PHONY: all bench-node check-prometheus run check check-run test-data check-arm64 check-armhf asan tsan fuzz bench lint install uninstall models \
-    clean help packages check-haproxy
+    clean help packages check-haproxy check-kserve
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
 
@@ -97,7 +98,7 @@ check-run: $(BUILD)/check $(PROGRAMS) $(if $(CROSS),,$(BUILD)/cxx)
 
 # Goals that may install; the others only say what is missing.
 INSTALLING = $(filter run check asan tsan fuzz bench lint models packages check-arm64 \
-    check-armhf check-haproxy,$(MAKECMDGOALS))
+    check-armhf check-haproxy check-kserve,$(MAKECMDGOALS))
 ALL_PACKAGES = $(PACKAGES) $(PACKAGES_$(MACHINE)) $(if $(filter lint,$(MAKECMDGOALS)),$(PACKAGES_LINT)) \
     $(if $(filter fuzz,$(MAKECMDGOALS)),$(PACKAGES_FUZZ))
 
@@ -210,6 +211,11 @@ $(FLEET): USES = check jansson
 $(BUILD)/fleet: $(FLEET) $(call objects,$(patsubst %,tests/%.c,client daemon_run load made scratch)) \
     $(BUILD)/libtnm.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,check jansson) -lm
+
+##check-kserve: conf/kserve.yaml and conf/Dockerfile, as far as that goes without a cluster
+check-kserve: $(BUILD)/tnmd
+	.ci/packages --install $(PACKAGES_KSERVE)
+	TNM_BUILD=$(BUILD) tests/kserve.py
 
 ##asan: every test under the address and undefined behaviour sanitizers
 asan: $(BUILD)/packages
