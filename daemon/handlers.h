@@ -17,6 +17,26 @@ void handle_ensemble(struct api *api, const struct request *request, struct scra
                      struct reply *reply);
 bool compare_is_slow(const struct api *api, const struct request *request);
 
+// shadow_api.c
+void handle_shadow(struct api *api, const struct request *request, struct scratch *scratch,
+                   struct reply *reply);
+void handle_put_shadow(struct api *api, const struct request *request, struct scratch *scratch,
+                       struct reply *reply);
+
+// replay_api.c
+void handle_replay(struct api *api, const struct request *request, struct scratch *scratch,
+                   struct reply *reply);
+
+// feedback_api.c
+void handle_feedback(struct api *api, const struct request *request, struct scratch *scratch,
+                     struct reply *reply);
+void handle_post_feedback(struct api *api, const struct request *request, struct scratch *scratch,
+                          struct reply *reply);
+
+// evaluate.c
+void handle_evaluate(struct api *api, const struct request *request, struct scratch *scratch,
+                     struct reply *reply);
+
 // models_api.c
 void handle_models(struct api *api, const struct request *request, struct scratch *scratch,
                    struct reply *reply);

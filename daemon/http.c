@@ -324,7 +324,8 @@ static bool start_helpers(struct http *http, struct tnm_error *err) {
     http->clients = http->api.access != NULL ? clients_open(&shares, err) : NULL;
     http->deadlines = http->clients != NULL ? deadline_start(&limits, err) : NULL;
     http->sink = http->deadlines != NULL ? sink_start(err) : NULL;
-    http->workers = http->sink != NULL ? workers_start(count_threads(options), err) : NULL;
+    // One more than threads, as one may be at an evaluation for long.
+    http->workers = http->sink != NULL ? workers_start(count_threads(options) + 1, err) : NULL;
     return http->workers != NULL;
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/model.h"
+#include "core/statistics.h"
 #include "models/cli.h"
 #include "models/ensemble.h"
 #include "models/measure.h"
@@ -110,7 +111,7 @@ static void print_confusion(const struct tnm_model *model, const struct measure 
 static void print_result(const char *what, const struct measure *m, const struct measure *first) {
     double low, high;
     struct tnm_score score = {m->correct, m->images};
-    measure_interval(score, &low, &high);
+    tnm_interval(score.correct, score.images, &low, &high);
     printf("%s: %u of %u right, %.2f %% (95 %% interval %.2f to %.2f)\n", what, m->correct,
            m->images, 100 * measure_accuracy(score), 100 * low, 100 * high);
     if (first != m) {
@@ -143,7 +144,7 @@ static json_t *against_json(const struct measure *first, const struct measure *m
 static json_t *result_json(const struct measure *m, const struct measure *first) {
     double low, high;
     struct tnm_score score = {m->correct, m->images};
-    measure_interval(score, &low, &high);
+    tnm_interval(score.correct, score.images, &low, &high);
     return json_pack("{s:I, s:I, s:o, s:[o, o], s:o, s:o}", "images", (json_int_t)m->images,
                      "correct", (json_int_t)m->correct, "accuracy",
                      cli_number(measure_accuracy(score)), "interval", cli_number(low),

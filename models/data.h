@@ -13,10 +13,10 @@
 #ifndef DATA_H
 #define DATA_H
 
-#include "core/tnm.h"
+#include "core/idx.h"
 
 enum {
-    DATA_MAX_SIDE = 4096,
+    DATA_MAX_SIDE = IDX_MAX_SIDE,
     DATA_MAX_CLASSES = 65535,
     DATA_HELD_OUT = 5000,
 };

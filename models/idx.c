@@ -2,7 +2,6 @@
 // Reading the idx files of MNIST and its many relatives, gzip'd or not.
 #include "models/data.h"
 
-#include "core/bytes.h"
 #include "core/error.h"
 
 #include <errno.h>
@@ -11,11 +10,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-enum {
-    IDX_IMAGES = 0x0803, // unsigned bytes, three dimensions
-    IDX_LABELS = 0x0801, // unsigned bytes, one dimension
-    DEFLATE_BEST = 1032  // bytes that one byte of a deflate stream can become at most
-};
+enum { DEFLATE_BEST = 1032 }; // bytes that one byte of a deflate stream can become at most
 
 struct idx_file {
     const char *path;
@@ -57,22 +52,17 @@ static bool idx_bytes(struct idx_file *file, void *out, uint64_t len, uint64_t a
     return true;
 }
 
-// The magic number and the dimensions behind it, each a big-endian 32-bit word.
+// The magic number and the dimensions behind it.
 static bool idx_header(struct idx_file *file, uint32_t magic, uint32_t dim[],
                        struct tnm_error *err) {
-    uint32_t n_dims = magic & 0xff;
-    uint8_t word[4 * 4];
-    if (!idx_bytes(file, word, 4, 0, err))
+    uint8_t words[4 * IDX_WORD];
+    if (!idx_bytes(file, words, IDX_WORD, 0, err))
         return false;
-    uint32_t found = __builtin_bswap32(load_u32(word));
-    if (found != magic)
-        return tnm_fail(err, TNM_EFORMAT, "%s: magic number 0x%08x, must be 0x%08x", file->path,
-                        found, magic);
-    if (!idx_bytes(file, word, 4 * n_dims, 4, err))
+    if (!tnm_idx_check(words, magic, err))
+        return tnm_fail_in(err, "%s", file->path);
+    if (!idx_bytes(file, words, idx_head_bytes(magic) - IDX_WORD, IDX_WORD, err))
         return false;
-    for (uint32_t i = 0; i < n_dims; i++)
-        dim[i] = __builtin_bswap32(load_u32(word + 4 * i));
-    return true;
+    return tnm_idx_read_dims(words, magic, dim, err) || tnm_fail_in(err, "%s", file->path);
 }
 
 // All that follows the header: len bytes and not one more.
@@ -107,9 +97,6 @@ static bool read_images(struct data_set *set, const char *path, uint32_t *width,
         return false;
     uint32_t dim[3] = {0};
     bool ok = idx_header(&file, IDX_IMAGES, dim, err);
-    if (ok && (dim[1] < 1 || dim[1] > DATA_MAX_SIDE || dim[2] < 1 || dim[2] > DATA_MAX_SIDE))
-        ok = tnm_fail(err, TNM_ELIMIT, "%s: images of %ux%u, sides may be 1 to %d", path, dim[2],
-                      dim[1], DATA_MAX_SIDE);
     ok = ok && idx_body(&file, &set->pixel, (uint64_t)dim[0] * dim[1] * dim[2], 16, err);
     gzclose(file.gz);
     if (!ok)

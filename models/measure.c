@@ -9,12 +9,10 @@
 
 #include "core/error.h"
 #include "core/prepare.h"
+#include "core/statistics.h"
 #include "models/cli.h"
 
-enum {
-    MAX_THREADS = 256,
-    EXACT_PAIRS = 1000 // below it an exact p costs nothing
-};
+enum { MAX_THREADS = 256 };
 
 // ---- Answering ---------------------------------------------------------------------------------
 
@@ -197,34 +195,7 @@ double measure_accuracy(struct tnm_score s) {
     return s.images != 0 ? (double)s.correct / s.images : NAN;
 }
 
-void measure_interval(struct tnm_score s, double *low, double *high) {
-    static const double z = 1.959963984540054;
-    double n = s.images, p = n > 0 ? s.correct / n : 0;
-    double middle = p + z * z / (2 * n), half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-    *low = n > 0 ? (middle - half) / (1 + z * z / n) : 0;
-    *high = n > 0 ? (middle + half) / (1 + z * z / n) : 1;
-}
-
 // ---- Comparing ---------------------------------------------------------------------------------
-
-// P(X <= k) of X binomial with n trials of 1/2, term by term from the logarithm of the first.
-static double binomial_half_below(uint32_t k, uint32_t n) {
-    double sum = 0;
-    for (uint32_t i = 0; i <= k; i++)
-        sum += exp(lgamma(n + 1.0) - lgamma(i + 1.0) - lgamma(n - i + 1.0) - n * M_LN2);
-    return sum;
-}
-
-double measure_mcnemar(uint32_t b, uint32_t c) {
-    uint32_t fewer = b < c ? b : c;
-    uint64_t n = (uint64_t)b + c;
-    if (b == c)
-        return 1;
-    if (n <= EXACT_PAIRS)
-        return fmin(1, 2 * binomial_half_below(fewer, (uint32_t)n));
-    double difference = fabs((double)b - c) - 1;
-    return erfc(sqrt(difference * difference / (double)n / 2)); // chi-squared, one degree
-}
 
 struct measure_pair measure_compare(const struct measure *first, const struct measure *second) {
     struct measure_pair pair = {0};
@@ -232,6 +203,6 @@ struct measure_pair measure_compare(const struct measure *first, const struct me
         pair.only_first += first->right[i] && !second->right[i];
         pair.only_second += second->right[i] && !first->right[i];
     }
-    pair.p = measure_mcnemar(pair.only_first, pair.only_second);
+    pair.p = tnm_mcnemar(pair.only_first, pair.only_second);
     return pair;
 }

@@ -45,21 +45,13 @@ bool measure_scores(const struct tnm_model *model, const struct dataset *data, u
 // correct / images, NaN where there are no images.
 double measure_accuracy(struct tnm_score score);
 
-// The interval that covers the true accuracy with 95 % (Wilson 1927). 0 and 1 without images.
-void measure_interval(struct tnm_score score, double *low, double *high);
-
 // Two models on the same images: how often only the first, only the second was right.
 struct measure_pair {
     uint32_t only_first, only_second;
-    double p; // two-sided, of the null hypothesis that both are equally good
+    double p; // of tnm_mcnemar
 };
 
-// Both must have been run on the same set. McNemar (1947) test of paired answers; exact (binomial)
-// as long as at most 1000 images tell the two apart, chi-squared with continuity correction
-// (Edwards 1948) beyond.
+// Both must have been run on the same set.
 struct measure_pair measure_compare(const struct measure *first, const struct measure *second);
-
-// The test alone: p for b and c discordant pairs; 1 where there are none.
-double measure_mcnemar(uint32_t b, uint32_t c);
 
 #endif

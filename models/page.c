@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/statistics.h"
 #include "models/chart.h"
 #include "models/layers.h"
 #include "models/markup.h"
@@ -150,7 +151,7 @@ static void put_accuracy(FILE *out, const struct exhibit *e) {
         fputs("unknown", out);
         return;
     }
-    measure_interval(e->test, &low, &high);
+    tnm_interval(e->test.correct, e->test.images, &low, &high);
     fprintf(out, "%.2f&#8239;%% <span class=\"soft\">%.2f–%.2f</span>",
             100 * measure_accuracy(e->test), 100 * low, 100 * high);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/statistics.h"
 #include "models/chart.h"
 #include "models/markup.h"
 #include "models/measure.h"
@@ -108,7 +109,7 @@ static void add_model(struct panel *p, uint32_t i) {
     struct chart_point *point = &p->point[n];
     const char *name = e->name;
     double low, high;
-    measure_interval(e->test, &low, &high);
+    tnm_interval(e->test.correct, e->test.images, &low, &high);
     tell_model(e, low, high, p->told[n]);
     snprintf(p->link[n], LINK, "#m%u", i);
     *point = (struct chart_point){.x = p->by == PLOTS_TIME ? e->ns : (double)e->summary.bytes,
