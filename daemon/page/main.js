@@ -47,6 +47,10 @@ hooks.askToken = (why) => {
   return asked;
 };
 
+// A button that sends nothing: Enter in the field means the other one.
+for (const button of document.querySelectorAll('.closes'))
+  button.addEventListener('click', () => button.closest('dialog').close());
+
 // ---- Looking -----------------------------------------------------------------------------------
 
 let looking = false;
@@ -63,6 +67,7 @@ async function look() {
     if (e.status !== 0) tellTrouble(e.message);
     first = false;
   }
+  byId('main').classList.remove('waiting');
   await refreshLive();
   looking = false;
 }
