@@ -16,6 +16,7 @@ PACKAGES_ARM64 = gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static \
     $(addsuffix :arm64,check libmicrohttpd-dev libturbojpeg0-dev libpng-dev libexif-dev \
     libjansson-dev libinih-dev libsystemd-dev zlib1g-dev)
 PACKAGES_NODE = nodejs npm
+PACKAGES_WEB = nodejs chromium
 PACKAGES_PROMETHEUS = prometheus python3
 PACKAGES_ARMHF = gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
 # What `make models` learns from beside models/mnist.
@@ -76,7 +77,7 @@ TESTS = $(call objects,$(filter-out tests/fuzz_% tests/bench% tests/make_%,$(wil
 PROGRAMS = $(BUILD)/tnm $(BUILD)/tnmd
 
 .PHONY: all bench-node check-prometheus run check check-run test-data check-arm64 check-armhf asan tsan fuzz bench lint install uninstall models \
-    clean help packages check-haproxy check-kserve
+    clean help packages check-haproxy check-kserve check-web
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
 
@@ -98,7 +99,7 @@ check-run: $(BUILD)/check $(PROGRAMS) $(if $(CROSS),,$(BUILD)/cxx)
 
 # Goals that may install; the others only say what is missing.
 INSTALLING = $(filter run check asan tsan fuzz bench lint models packages check-arm64 \
-    check-armhf check-haproxy check-kserve,$(MAKECMDGOALS))
+    check-armhf check-haproxy check-kserve check-web,$(MAKECMDGOALS))
 ALL_PACKAGES = $(PACKAGES) $(PACKAGES_$(MACHINE)) $(if $(filter lint,$(MAKECMDGOALS)),$(PACKAGES_LINT)) \
     $(if $(filter fuzz,$(MAKECMDGOALS)),$(PACKAGES_FUZZ))
 
@@ -200,6 +201,13 @@ check-armhf:
 check-prometheus: $(BUILD)/tnmd
 	.ci/packages --install $(PACKAGES_PROMETHEUS)
 	TNM_BUILD=$(BUILD) tests/prometheus.py
+
+##check-web: the page in a real browser, by mouse, finger and keyboard
+check-web: $(BUILD)/tnmd
+	.ci/packages --install $(PACKAGES_WEB)
+	command -v npm || .ci/packages --install npm
+	cd tests/web && npm ci --ignore-scripts --no-audit --no-fund
+	TNM_BUILD=$(BUILD) node --test --test-reporter=spec tests/web/*.test.js
 
 ##check-haproxy: several daemons behind a real HAProxy, as conf/haproxy.cfg has it
 check-haproxy: $(BUILD)/fleet $(BUILD)/tnmd

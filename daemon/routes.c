@@ -15,7 +15,7 @@ static bool always_slow(const struct api *api, const struct request *request) {
 }
 
 static const struct route routes[] = {
-    {"GET", "/", handle_page, NULL, SCOPE_OPEN, true},
+    {"GET", "/", handle_page, NULL, SCOPE_OPEN, INTAKE_ALWAYS},
     {"POST", "/classify", handle_classify, classify_is_slow, SCOPE_INFER, false},
     {"POST", "/compare", handle_compare, compare_is_slow, SCOPE_INFER, false},
     {"POST", "/ensemble", handle_ensemble, compare_is_slow, SCOPE_INFER, false},

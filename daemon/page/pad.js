@@ -35,7 +35,14 @@ function showPicture() {
   c.strokeRect(x + crop[0] * w, y + crop[1] * h, crop[2] * w, crop[3] * h);
 }
 
+let frame = 0; // the next one, where something is to be shown in it
+
+function redrawSoon() {
+  frame ||= requestAnimationFrame(redraw);
+}
+
 function redraw() {
+  frame = 0;
   const side = Math.round(pad.clientWidth * (window.devicePixelRatio || 1)) || SENT;
   if (canvas.width !== side) canvas.width = canvas.height = side;
   if (picture) showPicture();
@@ -54,7 +61,7 @@ function describe() {
 function update() {
   crop = null;
   describe();
-  redraw();
+  redrawSoon();
   changed();
 }
 
@@ -65,7 +72,7 @@ export function frameInput(input) {
   const [w, h] = turned ? [input.height, input.width] : [input.width, input.height];
   const [x, y, cw, ch] = input.crop.map((v) => v * input.scale);
   crop = [x / w, y / h, cw / w, ch / h];
-  redraw();
+  redrawSoon();
 }
 
 // ---- What is sent ------------------------------------------------------------------------------
