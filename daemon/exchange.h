@@ -21,6 +21,7 @@ struct exchange {
     struct client *client;     // whose connection it is
     struct deadline deadline;
     struct job job;
+    const char *due;           // where the library's next part of the head must begin; see http.c
     const struct route *route; // NULL: the reply is there
     const char *shared_with;   // the Origin whose page may read the reply; NULL: none but our own
     bool begun, admitted, counted, lingers;

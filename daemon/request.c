@@ -227,6 +227,10 @@ void request_add_field(struct request *request, const char *name, const char *va
     request->n_fields++;
     if (value == NULL)
         value = "";
+    if (strchr(value, '\r') != NULL) { // some take it for the end of the line
+        request_refuse(request, 400, "malformed", "a header value holds a CR");
+        request->breaks_framing = true;
+    }
     if (!is_field_name(name)) {
         request_refuse(request, 400, "malformed", "a header name holds what is no token");
         request->breaks_framing = true;
@@ -292,6 +296,14 @@ void request_add_field(struct request *request, const char *name, const char *va
     }
 }
 
+void request_check_gap(struct request *request, const char *due, const char *at) {
+    if (at == due)
+        return;
+    request_refuse(request, 400, "malformed",
+                   "a line of the header is folded, does not end in CRLF, or holds a zero byte");
+    request->breaks_framing = true;
+}
+
 // RFC 9112, 6.1 and 6.3: two ways to say where a body ends are how requests are smuggled.
 static void check_framing(struct request *request) {
     request->breaks_framing |= request->n_lengths > 1 || request->n_encodings > 1 ||
@@ -309,6 +321,10 @@ void request_finish_head(struct request *request, const char *method, const char
     request->method = method;
     check_framing(request);
     bool must_have_host = strcmp(version, "HTTP/1.0") != 0;
+    if (!must_have_host && request->n_encodings > 0) { // RFC 9112, 6.1
+        request_refuse(request, 400, "malformed", "HTTP/1.0 knows no Transfer-Encoding");
+        request->breaks_framing = true;
+    }
     if (request->n_hosts > 1 || (must_have_host && request->n_hosts == 0)) {
         request_refuse(request, 400, "malformed", "not exactly one Host");
         request->breaks_framing = true;

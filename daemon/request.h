@@ -62,6 +62,12 @@ void request_set_target(struct request *request, const char *target);
 // One header line. value is borrowed.
 void request_add_field(struct request *request, const char *name, const char *value);
 
+// What a library that splits the head in place took for parts is checked by where they lie: `at`,
+// where a part begins, must be `due`, which is where the one before it and its CRLF end. Else there
+// was more between them than the parts show: a zero byte, a folded line, a line that ended in LF
+// alone; and a proxy in front may have read another request. Neither is read through.
+void request_check_gap(struct request *request, const char *due, const char *at);
+
 // After the last header line. version is "HTTP/1.1" or "HTTP/1.0".
 void request_finish_head(struct request *request, const char *method, const char *version);
 

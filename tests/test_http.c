@@ -105,6 +105,22 @@ static const struct {
      "fffffffffffffffff\r\n",
      413, "body_too_large"},
     {"one word", "nonsense\r\n\r\n", 0, NULL},
+    {"chunks in HTTP/1.0",
+     "POST /classify HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+     "0\r\n\r\n",
+     400, "malformed"},
+    {"a folded length", "POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n 40\r\n\r\n", 400,
+     "malformed"},
+    {"a length that goes on",
+     "POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\t0\r\n\r\n", 400, "malformed"},
+    {"a folded line", "GET /healthz HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\n\r\n", 400, "malformed"},
+    {"LF behind the first line", "GET /healthz HTTP/1.1\nHost: x\r\n\r\n", 400, "malformed"},
+    {"LF behind another", "GET /healthz HTTP/1.1\r\nHost: x\r\nX: a\nY: b\r\n\r\n", 400,
+     "malformed"},
+    {"LF behind the last", "GET /healthz HTTP/1.1\r\nHost: x\n\r\n", 400, "malformed"},
+    {"an empty line of LF", "GET /healthz HTTP/1.1\r\nHost: x\r\n\n", 400, "malformed"},
+    {"a CR in a value", "GET /healthz HTTP/1.1\r\nHost: x\r\nX: a\rContent-Length: 40\r\n\r\n", 400,
+     "malformed"},
 };
 
 START_TEST(a_malformed_request_ends_the_connection) {
@@ -122,6 +138,34 @@ START_TEST(a_malformed_request_ends_the_connection) {
     }
     client_close(&client);
     expect_alive();
+}
+END_TEST
+
+// The library sees nothing of what follows a zero byte in a line. # stands for it.
+static const char *const zeros[] = {
+    "GET /healthz#/models HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /healthz#?x HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /healthz HTTP/1.1\r\nHost: x#y\r\nX: y\r\n\r\n",
+    "POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 5#6\r\n\r\nhello",
+    "POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length#: 5\r\n\r\nhello",
+    "POST /classify HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked#\r\n\r\n0\r\n\r\n",
+    "GET /healthz HTTP/1.1\r\nHost: x\r\n#\r\n\r\n",
+};
+
+START_TEST(a_zero_byte_in_the_header_ends_the_connection) {
+    char bytes[512];
+    struct client client;
+    struct answer answer;
+    size_t len = (size_t)snprintf(bytes, sizeof bytes, "%sGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+                                  zeros[_i]);
+    *strchr(bytes, '#') = 0;
+    open_client(&client);
+    ck_assert(client_send(&client, bytes, len));
+    ck_assert(client_read(&client, &answer, false));
+    ck_assert(answer.closes);
+    served_expect_error(&answer, 400, "malformed");
+    ck_assert_msg(client_sees_end(&client), "%s: more came", zeros[_i]);
+    client_close(&client);
 }
 END_TEST
 
@@ -823,6 +867,7 @@ Suite *http_suite(void) {
     Suite *suite = suite_create("http");
     TCase *tc = add_case(suite, "plain", start_plain);
     tcase_add_loop_test(tc, a_malformed_request_ends_the_connection, 0, COUNT(malformed));
+    tcase_add_loop_test(tc, a_zero_byte_in_the_header_ends_the_connection, 0, COUNT(zeros));
     tcase_add_loop_test(tc, a_bad_target_is_refused_and_the_connection_lives, 0,
                         COUNT(bad_targets));
     tcase_add_test(tc, a_long_target_is_refused);
