@@ -20,6 +20,13 @@ struct served *answer_hold(struct api *api, const struct request *request, const
     return NULL;
 }
 
+bool answer_is_slow(const struct api *api, const char *name) {
+    struct served *served = shelf_hold(api->shelf, name[0] != 0 ? name : NULL);
+    bool slow = served != NULL && served->run_ns > SLOW_NS;
+    shelf_release(served);
+    return slow;
+}
+
 // ---- Running -----------------------------------------------------------------------------------
 
 static size_t best_of(size_t n_classes, size_t n_best) {

@@ -20,6 +20,9 @@ struct answer {
 struct served *answer_hold(struct api *api, const struct request *request, const char *name,
                            struct reply *reply);
 
+// Whether the model, or the active one for "", runs for longer than an HTTP thread may be busy.
+bool answer_is_slow(const struct api *api, const char *name);
+
 // How many bytes an answer of so many classes and best ones takes, a multiple of 16; and laying it
 // out in so many, aligned to 16. It keeps at least the two best, for the margin, if there are two.
 size_t answer_bytes(size_t n_classes, size_t n_best);

@@ -34,7 +34,8 @@ static bool run(struct panel *panel, const struct wanted *wanted, size_t *at) {
     if (!(wanted->cascade ? cascade_run(panel, at) : panel_run(panel, *at)))
         return false;
     const struct member *member = &panel->member[*at];
-    pace_note(&panel->api->classify_pace, panel->infer_ns);
+    if (wanted->cascade)
+        pace_note(&panel->api->cascade_pace, panel->infer_ns);
     observe(panel->api, panel->request, member->served, member->input, &member->answer);
     return true;
 }
@@ -82,7 +83,11 @@ static void write_answer(struct panel *panel, const struct wanted *wanted, size_
 }
 
 bool classify_is_slow(const struct api *api, const struct request *request) {
-    return pace_is_slow(&api->classify_pace) || input_is_slow(api, request);
+    char model[REQUEST_MAX_NAME + 1] = "";
+    request_parameter(request, "model", model, sizeof model);
+    return input_is_slow(api, request) ||
+           (cascade_is_meant(api, model) ? pace_is_slow(&api->cascade_pace)
+                                         : answer_is_slow(api, model));
 }
 
 void handle_classify(struct api *api, const struct request *request, struct scratch *scratch,

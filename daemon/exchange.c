@@ -111,15 +111,16 @@ static void start_spool(struct exchange *exchange) {
 // One more request in work, unless there are too many, of all or of this client.
 static bool admit(struct exchange *exchange) {
     struct api *api = exchange->api;
-    bool always = exchange->route->intake == INTAKE_ALWAYS;
-    exchange->counted = !always && client_begins(exchange->client);
-    if (!always && !exchange->counted) {
+    if (exchange->route->intake == INTAKE_ALWAYS)
+        return true; // takes no place of another's
+    exchange->counted = client_begins(exchange->client);
+    if (!exchange->counted) {
         refuse_client(exchange, "too_many_requests",
                       "as many requests are in work as one client may have (queue-per-client)", 1);
         return false;
     }
     unsigned before = atomic_fetch_add(&api->in_work, 1);
-    exchange->admitted = always || before < api->options->queue;
+    exchange->admitted = before < api->options->queue;
     if (!exchange->admitted) {
         atomic_fetch_sub(&api->in_work, 1);
         refuse_full(exchange, "as many requests are in work as the queue holds");

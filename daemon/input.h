@@ -65,8 +65,8 @@ void input_write_pixels(struct json_out *out, const float *x, size_t n);
 bool input_take_memory(struct api *api, const struct request *request, size_t bytes,
                        struct reply *reply);
 
-// Whether reading the body and answering takes a millisecond or more, by looking at it briefly:
-// such requests belong on a worker.
+// Whether reading the body takes longer than an HTTP thread may be busy (SLOW_NS), by looking at it
+// briefly: such requests belong on a worker.
 bool input_is_slow(const struct api *api, const struct request *request);
 
 #endif

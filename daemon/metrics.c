@@ -260,7 +260,8 @@ static void write_state(struct json_out *out, struct api *api) {
                      LABELS({"version", TNM_VERSION}, {"kernels", tnm_kernels_name()}), 1);
     write_number(out, "tnm_ready", "gauge", "1 while requests should be sent here.",
                  health_reason(api) == NULL);
-    write_number(out, "tnm_inflight", "gauge", "Requests in work; this one is one of them.",
+    write_number(out, "tnm_inflight", "gauge",
+                 "Requests in work, but those that are always answered.",
                  atomic_load(&api->in_work));
     write_number(out, "tnm_admission_limit", "gauge", "Requests in work at most (queue).",
                  api->options->queue);

@@ -346,13 +346,13 @@ void handle_oip_infer(struct api *api, const struct request *request, struct scr
 
 // By size: more than a few rows, or a picture, as far as the body shows.
 bool oip_infer_is_slow(const struct api *api, const struct request *request) {
-    enum { TINY_BODY = 2048, SMALL_BODY = 8192, SMALL_JSON = 32768 };
+    enum { TINY_BODY = 2048, SMALL_BODY = 8192 };
     const struct bytes body = request->body;
-    if (inflate_needed(request->content_encoding))
+    if (inflate_needed(request->content_encoding) || answer_is_slow(api, request->name))
         return true;
     if (request->inference_length != NULL && strcmp(request->inference_length, "0") == 0)
         return input_is_slow(api, request);
     if (body.len > TINY_BODY && memmem(body.at, body.len, "\"BYTES\"", 7) != NULL)
         return true;
-    return body.len > (request->inference_length != NULL ? SMALL_BODY : SMALL_JSON);
+    return body.len > SMALL_BODY;
 }

@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// Whoever takes longer belongs on a worker: health waits behind all that an HTTP thread has to do,
+// which may be half of the connections.
+enum { SLOW_NS = 100000 };
+
 struct pace {
     atomic_ullong ns;
 };
@@ -22,9 +26,8 @@ static inline void pace_note(struct pace *pace, uint64_t ns) {
         atomic_store_explicit(&pace->ns, ns, memory_order_relaxed);
 }
 
-// A millisecond or more: such calls belong on a worker.
 static inline bool pace_is_slow(const struct pace *pace) {
-    return atomic_load_explicit(&pace->ns, memory_order_relaxed) >= 1000000;
+    return atomic_load_explicit(&pace->ns, memory_order_relaxed) > SLOW_NS;
 }
 
 #endif

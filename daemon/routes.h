@@ -18,15 +18,15 @@ struct api {
     struct access *access;
     struct stats *stats;
     struct observer *observer; // observe.h; may be NULL
-    struct budget bodies;    // memory for long bodies of all requests
-    struct budget decoding;  // memory for decoding
-    struct budget uploads;   // bytes on the disk for uploads on their way
-    atomic_uint connections; // accepted and not yet closed
+    struct budget bodies;      // memory for long bodies of all requests
+    struct budget decoding;    // memory for decoding
+    struct budget uploads;     // bytes on the disk for uploads on their way
+    atomic_uint connections;   // accepted and not yet closed
     atomic_bool draining;
-    atomic_uint in_work; // requests whose head was admitted, until they are answered
+    atomic_uint in_work; // requests that the queue admitted, until they are answered
     uint32_t id_prefix;  // of the requests' ids
     atomic_uint id_count;
-    struct pace classify_pace, compare_pace;
+    struct pace cascade_pace, compare_pace;
 };
 
 // Memory of one connection that handlers may write over; it grows and stays.

@@ -37,6 +37,7 @@ struct served {
     uint64_t generation; // of the publication that made it: goes up by one with every file
                          // published and every activation, and is never used twice
     const struct tnm_model *model;
+    uint64_t run_ns; // of a run, as measured when it was loaded; on an input without zeros
 };
 
 // How a shelf is made; strings are copied.
