@@ -11,6 +11,7 @@ PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_HAPROXY = haproxy
 PACKAGES_KSERVE = python3-yaml
+PACKAGES_MAN = mandoc
 # For check-arm64 on another machine; these stay out of every other target.
 PACKAGES_ARM64 = gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static \
     $(addsuffix :arm64,check libmicrohttpd-dev libturbojpeg0-dev libpng-dev libexif-dev \
@@ -77,7 +78,7 @@ TESTS = $(call objects,$(filter-out tests/fuzz_% tests/bench% tests/make_%,$(wil
 PROGRAMS = $(BUILD)/tnm $(BUILD)/tnmd
 
 .PHONY: all bench-node check-prometheus run check check-run test-data check-arm64 check-armhf asan tsan fuzz bench lint install uninstall models \
-    clean help packages check-haproxy check-kserve check-web
+    clean help packages check-haproxy check-kserve check-man check-web
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
 
@@ -99,7 +100,7 @@ check-run: $(BUILD)/check $(PROGRAMS) $(if $(CROSS),,$(BUILD)/cxx)
 
 # Goals that may install; the others only say what is missing.
 INSTALLING = $(filter run check asan tsan fuzz bench lint models packages check-arm64 \
-    check-armhf check-haproxy check-kserve check-web,$(MAKECMDGOALS))
+    check-armhf check-haproxy check-kserve check-man check-web,$(MAKECMDGOALS))
 ALL_PACKAGES = $(PACKAGES) $(PACKAGES_$(MACHINE)) $(if $(filter lint,$(MAKECMDGOALS)),$(PACKAGES_LINT)) \
     $(if $(filter fuzz,$(MAKECMDGOALS)),$(PACKAGES_FUZZ))
 
@@ -278,6 +279,17 @@ $(BUILD)/tests/bench%.o: EXTRA = -O2 $(if $(BLAS),-DBENCH_BLAS)
 lint: $(BUILD)/packages
 	.ci/lint
 
+# ---- Manual pages and completion ----------------------------------------------------------------
+
+PAGES = $(addprefix $(BUILD)/man/,tnm.1 tnmd.conf.5 tnmd.8)
+$(PAGES) &: systemd/pages models/tnm.1.in daemon/tnmd.conf.5.in daemon/tnmd.8 conf/tnmd.conf $(BUILD)/tnm
+	systemd/pages $(BUILD)/man $(VERSION) $(RUN)$(BUILD)/tnm
+
+##check-man: the manual pages, by mandoc
+check-man: $(PAGES)
+	.ci/packages --install $(PACKAGES_MAN)
+	mandoc -Tlint -Wwarning $(PAGES)
+
 # ---- Installing -----------------------------------------------------------------------------------
 
 VERSION = $(shell sed -n 's/^\#define TNM_VERSION "\(.*\)"/\1/p' core/tnm.h)
@@ -285,10 +297,13 @@ UNITDIR ?= $(or $(shell pkg-config --variable=systemdsystemunitdir systemd 2>/de
 # What the sources say of paths, made true.
 place = sed -e 's|/usr/local|$(PREFIX)|g' -e 's|/etc/tnmd|$(SYSCONFDIR)/tnmd|g' $1 > $2 && chmod 644 $2
 
+# For the software around it.
+EXAMPLES = $(filter-out conf/tnmd.conf conf/completion.bash conf/Dockerfile conf/tnm-alerts-test.yml,$(wildcard conf/*))
+
 ##install: put programs, library, models, settings and units under $(DESTDIR)$(PREFIX)
-install: $(PROGRAMS) $(BUILD)/libtnm.a
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include share/tnm/models share/doc/tnm) \
-	    $(DESTDIR)$(SYSCONFDIR)/tnmd $(DESTDIR)$(UNITDIR)
+install: $(PROGRAMS) $(BUILD)/libtnm.a $(PAGES)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include share/tnm/models share/doc/tnm \
+	    share/man/man1 share/man/man5 share/man/man8 share/bash-completion/completions) $(DESTDIR)$(SYSCONFDIR)/tnmd $(DESTDIR)$(UNITDIR)
 	install -s --strip-program=$(STRIP) $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(BUILD)/libtnm.a $(DESTDIR)$(PREFIX)/lib
 	install -m 644 core/tnm.h $(DESTDIR)$(PREFIX)/include
@@ -296,7 +311,10 @@ install: $(PROGRAMS) $(BUILD)/libtnm.a
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tnm.pc
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/tnm.pc
 	set -- models/*.tnm; [ ! -e "$$1" ] || install -m 644 "$$@" $(DESTDIR)$(PREFIX)/share/tnm/models
-	install -m 644 conf/avahi-tnm.service $(wildcard conf/prometheus.yml conf/tnm-alerts*.yml conf/grafana-*.json) core/FORMAT.md $(DESTDIR)$(PREFIX)/share/doc/tnm
+	install -m 644 $(EXAMPLES) core/FORMAT.md daemon/API.md $(DESTDIR)$(PREFIX)/share/doc/tnm
+	for page in $(PAGES); do $(call place,"$$page","$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}"); done
+	for name in tnm tnmd; do \
+	    install -m 644 conf/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$name; done
 	[ -e $(DESTDIR)$(SYSCONFDIR)/tnmd/tnmd.conf ] || \
 	    { $(call place,conf/tnmd.conf,$(DESTDIR)$(SYSCONFDIR)/tnmd/tnmd.conf); }
 	$(call place,systemd/tnmd.service,$(DESTDIR)$(UNITDIR)/tnmd.service)
@@ -306,7 +324,9 @@ install: $(PROGRAMS) $(BUILD)/libtnm.a
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/tnm bin/tnmd lib/libtnm.a lib/pkgconfig/tnm.pc include/tnm.h) \
 	    $(addprefix $(DESTDIR)$(PREFIX)/share/tnm/,$(wildcard models/*.tnm)) \
-	    $(addprefix $(DESTDIR)$(UNITDIR)/,tnmd.service tnmd.socket)
+	    $(addprefix $(DESTDIR)$(UNITDIR)/,tnmd.service tnmd.socket) \
+	    $(addprefix $(DESTDIR)$(PREFIX)/share/man/,man1/tnm.1 man5/tnmd.conf.5 man8/tnmd.8) \
+	    $(addprefix $(DESTDIR)$(PREFIX)/share/bash-completion/completions/,tnm tnmd)
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/tnm
 	-rmdir $(DESTDIR)$(PREFIX)/share/tnm/models $(DESTDIR)$(PREFIX)/share/tnm
 
