@@ -102,6 +102,24 @@ void handle_oip_config(struct api *api, const struct request *request, struct sc
 void handle_oip_model_ready(struct api *api, const struct request *request, struct scratch *scratch,
                             struct reply *reply);
 
+// deepstack.c
+void handle_vision_custom(struct api *api, const struct request *request, struct scratch *scratch,
+                          struct reply *reply);
+void handle_vision_detection(struct api *api, const struct request *request,
+                             struct scratch *scratch, struct reply *reply);
+void handle_vision_scene(struct api *api, const struct request *request, struct scratch *scratch,
+                         struct reply *reply);
+void handle_vision_list(struct api *api, const struct request *request, struct scratch *scratch,
+                        struct reply *reply);
+
+// edge_impulse.c
+void handle_ei_image(struct api *api, const struct request *request, struct scratch *scratch,
+                     struct reply *reply);
+void handle_ei_features(struct api *api, const struct request *request, struct scratch *scratch,
+                        struct reply *reply);
+void handle_ei_info(struct api *api, const struct request *request, struct scratch *scratch,
+                    struct reply *reply);
+
 // health.c
 // Why no request should come here now, as the code of an error; NULL if it may.
 const char *health_reason(struct api *api);

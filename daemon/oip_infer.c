@@ -5,6 +5,7 @@
 #include "daemon/handlers.h"
 #include "daemon/inflate.h"
 #include "daemon/input.h"
+#include "daemon/observe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,6 +223,20 @@ static bool make_next(struct inference *i, struct tensor_walk *walk, float *x) {
     return ok;
 }
 
+// Each row is an answer of its own to those that look at answers.
+static void tell(const struct inference *i, size_t row, const float *x) {
+    const struct answer *answer = &i->rows[row];
+    const size_t index = answer->best[0];
+    observe_seen(i->api, &(struct seen){.served = i->served,
+                                        .request_id = i->request->id,
+                                        .item = (uint32_t)row,
+                                        .n = i->input.n,
+                                        .x = x,
+                                        .index = index,
+                                        .probability = (double)answer->probability[index],
+                                        .margin = answer_margin(answer)});
+}
+
 // Makes and runs n rows from `first` on. Counts the time of either.
 static bool run_some(struct inference *i, struct tnm_session *session, struct tensor_walk *walk,
                      size_t first, size_t n) {
@@ -235,6 +250,8 @@ static bool run_some(struct inference *i, struct tnm_session *session, struct te
     i->input_ns += made - start;
     i->infer_ns += clock_ns() - made;
     i->n_runs++;
+    for (size_t row = 0; row < n; row++)
+        tell(i, first + row, i->x + row * i->input.n);
     return true;
 }
 
@@ -274,6 +291,7 @@ static bool run_raw(struct inference *i) {
     i->input_ns = clock_ns() - start;
     if (!answer_run(i->served, i->input.x, i->rows, i->request, i->reply))
         return false;
+    observe(i->api, i->request, i->served, &i->input, i->rows);
     i->infer_ns = i->rows->infer_ns;
     i->n_runs = 1;
     return true;

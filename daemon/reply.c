@@ -34,8 +34,17 @@ void reply_retry_after(struct reply *reply, unsigned seconds) {
             memcpy(reply->header[i].value, text, sizeof text);
 }
 
-static void write_error(struct json_out *body, const char *code, const char *text, const char *id) {
-    json_out_text(body, "{\"error\":");
+// DeepStack's clients look for "success" first.
+static const char *opening_of(const struct request *request) {
+    static const char deepstack[] = "/v1/vision/";
+    return request->path != NULL && strncmp(request->path, deepstack, sizeof deepstack - 1) == 0
+               ? "{\"success\":false,\"error\":"
+               : "{\"error\":";
+}
+
+static void write_error(struct json_out *body, const char *opening, const char *code,
+                        const char *text, const char *id) {
+    json_out_text(body, opening);
     json_out_string(body, text);
     json_out_text(body, ",\"code\":");
     json_out_string(body, code);
@@ -56,7 +65,7 @@ void reply_error(struct reply *reply, const struct request *request, unsigned st
     reply->code = code;
     if (status == 503 || status == 429)
         reply_header(reply, "Retry-After", "1");
-    write_error(&reply->body, code, text, request->id);
+    write_error(&reply->body, opening_of(request), code, text, request->id);
 }
 
 const char *status_words(unsigned status) {
@@ -87,7 +96,7 @@ const char *status_words(unsigned status) {
 size_t reply_write_bare(char *at, size_t size, unsigned status, const char *code, const char *text,
                         const char *id) {
     struct json_out body = {0};
-    write_error(&body, code, text, id);
+    write_error(&body, "{\"error\":", code, text, id);
     const char *later = status == 503 || status == 429 ? "Retry-After: 1\r\n" : "";
     int len = snprintf(at, size,
                        "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\n%s"

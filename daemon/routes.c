@@ -61,6 +61,15 @@ static const struct route routes[] = {
     {"POST", "/v2/repository/models/{name}/load", handle_oip_load, always_slow, SCOPE_ADMIN, false},
     {"POST", "/v2/repository/models/{name}/unload", handle_oip_unload, always_slow, SCOPE_ADMIN,
      false},
+    // Open, for the token may be in the form: the handlers look there.
+    {"GET", "/v1/vision/custom/list", handle_vision_list, NULL, SCOPE_OPEN, false},
+    {"POST", "/v1/vision/custom/list", handle_vision_list, NULL, SCOPE_OPEN, false},
+    {"POST", "/v1/vision/custom/{name}", handle_vision_custom, input_is_slow, SCOPE_OPEN, false},
+    {"POST", "/v1/vision/detection", handle_vision_detection, input_is_slow, SCOPE_OPEN, false},
+    {"POST", "/v1/vision/scene", handle_vision_scene, input_is_slow, SCOPE_OPEN, false},
+    {"POST", "/api/image", handle_ei_image, input_is_slow, SCOPE_INFER, false},
+    {"POST", "/api/features", handle_ei_features, input_is_slow, SCOPE_INFER, false},
+    {"GET", "/api/info", handle_ei_info, NULL, SCOPE_INFER, false},
 };
 enum { N_ROUTES = sizeof routes / sizeof routes[0] };
 _Static_assert((int)N_ROUTES < STATS_MAX_ROUTES, "each row has its counters");
