@@ -309,8 +309,10 @@ static bool start_library(struct http *http, struct tnm_error *err) {
     if (http->tls == NULL)
         secure[0].option = MHD_OPTION_END;
     http->daemon = MHD_start_daemon(
-        (http->tls != NULL ? MHD_USE_TLS : 0) | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL |
-            MHD_USE_ITC | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME,
+        // With epoll, a thread runs in circles while a client thinks about its part of a handshake.
+        (http->tls != NULL ? MHD_USE_TLS | MHD_USE_POLL : MHD_USE_EPOLL) |
+            MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+            MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME,
         0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_message, http,
         MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
         options->connections + SPARE_CONNECTIONS * threads, MHD_OPTION_CONNECTION_MEMORY_LIMIT,

@@ -383,6 +383,38 @@ START_TEST(a_slow_handshake_is_cut_off) {
 }
 END_TEST
 
+// CPU time of the daemon so far, in ticks of 10 ms.
+static unsigned long ticks_used(void) {
+    char path[64];
+    unsigned long user = 0, kernel = 0;
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)run.daemon.pid);
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    int n = fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                   &kernel);
+    fclose(file);
+    ck_assert_int_eq(n, 2);
+    return user + kernel;
+}
+
+// The library runs in circles meanwhile if it waits with epoll.
+START_TEST(waiting_for_a_handshake_costs_nothing) {
+    static const char hello[] = "\x16\x03\x01\x3f\x00\x01\x00\x3e\xfc\x03\x03";
+    struct client client[4];
+    for (int i = 0; i < 4; i++) {
+        open_plain(&client[i]);
+        ck_assert(client_send(&client[i], hello, sizeof hello - 1));
+    }
+    unsigned long before = ticks_used();
+    for (int i = 0; i < 4; i++) { // a second later
+        ck_assert(client_sees_end(&client[i]));
+        client_close(&client[i]);
+    }
+    unsigned long used = ticks_used() - before;
+    ck_assert_msg(used <= 5 || emulated(), "%lu ticks", used);
+}
+END_TEST
+
 START_TEST(a_slow_header_or_body_over_tls_is_cut_off) {
     static const char *const begun[] = {"GET /healthz HTTP/1.1\r\nHost: x\r\nX: ",
                                         "POST /classify HTTP/1.1\r\nHost: x\r\n"
@@ -496,6 +528,7 @@ Suite *tls_suite(void) {
     tcase_add_test(tc, handshakes_go_on_while_certificates_change);
     tc = add_case(suite, "hasty", start_hasty);
     tcase_add_test(tc, a_slow_handshake_is_cut_off);
+    tcase_add_test(tc, waiting_for_a_handshake_costs_nothing);
     tcase_add_test(tc, a_slow_header_or_body_over_tls_is_cut_off);
     tcase_add_test(tc, who_says_nothing_is_closed);
     tc = add_case(suite, "shared", start_shared);
