@@ -3,10 +3,11 @@
 //
 // `work` is held by whoever changes anything, for as long as loading takes: one change at a time.
 // Requests never take it; they meet only the short lock inside entries.c.
-#include "daemon/shelf_inside.h"
+#include "daemon/shelf.h"
 
 #include "core/error.h"
 #include "daemon/log.h"
+#include "daemon/shelf_inside.h"
 #include "daemon/watch.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// What the shelf is told to do: activate, roll back, store, delete, rename.
+// Which model is active: activating, rolling back; and what is in memory at all.
 #include "daemon/shelf_inside.h"
 
 #include "core/error.h"
@@ -10,20 +10,56 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-// Fills err, and gives result: a refusal in one line.
-#define REFUSE(result, err, ...) (tnm_fail(err, TNM_EINPUT, __VA_ARGS__), (result))
+// ---- Words for all changes ---------------------------------------------------------------------
 
-// ---- The active model --------------------------------------------------------------------------
+struct entry *shelf_entry_called(struct shelf *shelf, const char *name) {
+    const struct shelf_alias *alias = entries_alias(&shelf->entries, name);
+    return entries_find(&shelf->entries, alias != NULL ? alias->model : name);
+}
 
-// Takes what no longer is in use, and has no file, off the shelf.
-static void bury(struct shelf *shelf, struct entry *entry) {
+enum shelf_result shelf_unknown(const char *name, struct tnm_error *err) {
+    return REFUSE(SHELF_UNKNOWN, err, "no model \"%.64s\"", name);
+}
+
+void shelf_set_pending(struct shelf *shelf, struct entry *entry, const char *digest,
+                       bool uploaded) {
+    struct entry like = *entry;
+    snprintf(like.pending, sizeof like.pending, "%s", digest);
+    like.uploaded = uploaded;
+    entries_mark(&shelf->entries, entry, &like);
+}
+
+enum shelf_result shelf_in_use(const struct shelf *shelf, const struct entry *entry,
+                               struct tnm_error *err) {
+    const struct entries *entries = &shelf->entries;
+    if (entry == entries->active)
+        return REFUSE(SHELF_IN_USE, err, "%s is active", entry->name);
+    for (size_t i = 0; i < entries->n_aliases; i++)
+        if (strcmp(entries->alias[i].model, entry->name) == 0)
+            return REFUSE(SHELF_IN_USE, err, "the alias %s stands for %s", entries->alias[i].name,
+                          entry->name);
+    return SHELF_DONE;
+}
+
+void shelf_bury(struct shelf *shelf, struct entry *entry) {
     if (entry != NULL && entry->gone && !entries_in_use(&shelf->entries, entry))
         shelf_drop(shelf, entry);
 }
+
+struct entry *shelf_look_and_find(struct shelf *shelf, const char *name) {
+    const struct entry *known = shelf_entry_called(shelf, name);
+    char real[MODEL_NAME_BYTES];
+    if (!folder_name_fits(name))
+        return NULL;
+    snprintf(real, sizeof real, "%s", known != NULL ? known->name : name);
+    shelf_look(shelf, real, false);
+    return shelf_entry_called(shelf, name);
+}
+
+// ---- The active model --------------------------------------------------------------------------
 
 bool shelf_make_active(struct shelf *shelf, struct entry *entry, struct build *build, bool chosen,
                        struct tnm_error *err) {
@@ -33,18 +69,8 @@ bool shelf_make_active(struct shelf *shelf, struct entry *entry, struct build *b
     shelf->chosen = chosen;
     log_info("model active: %s, generation %" PRIu64, entry->name, entry->served->generation);
     if (before != entry)
-        bury(shelf, before);
+        shelf_bury(shelf, before);
     return true;
-}
-
-// By name or alias.
-static struct entry *find(struct shelf *shelf, const char *name) {
-    const struct shelf_alias *alias = entries_alias(&shelf->entries, name);
-    return entries_find(&shelf->entries, alias != NULL ? alias->model : name);
-}
-
-static enum shelf_result unknown(const char *name, struct tnm_error *err) {
-    return REFUSE(SHELF_UNKNOWN, err, "no model \"%.64s\"", name);
 }
 
 static bool has_moved(const struct shelf *shelf, uint64_t if_match, struct tnm_error *err) {
@@ -67,14 +93,6 @@ static const char *upload_folder(const struct shelf *shelf) {
     return shelf->uploads != NULL ? shelf->uploads : shelf->folder;
 }
 
-static void set_pending(struct shelf *shelf, struct entry *entry, const char *digest,
-                        bool uploaded) {
-    struct entry like = *entry;
-    snprintf(like.pending, sizeof like.pending, "%s", digest);
-    like.uploaded = uploaded;
-    entries_mark(&shelf->entries, entry, &like);
-}
-
 // Has what waits take its place: a pending upload, or the file that a rollback passed over. The
 // build is held for the caller.
 static struct build *take_pending(struct shelf *shelf, struct entry *entry, struct tnm_error *err) {
@@ -93,7 +111,7 @@ static struct build *take_pending(struct shelf *shelf, struct entry *entry, stru
         build_release(build);
         return NULL;
     }
-    set_pending(shelf, entry, "", shelf->separate);
+    shelf_set_pending(shelf, entry, "", shelf->separate);
     snprintf(entry->looked, sizeof entry->looked, "%s", digest);
     return build;
 }
@@ -116,25 +134,14 @@ static struct build *candidate(struct shelf *shelf, struct entry *entry, struct 
     return build;
 }
 
-// Looks at the file of a name first: it may have changed, or be new.
-static struct entry *look_and_find(struct shelf *shelf, const char *name) {
-    const struct entry *known = find(shelf, name);
-    char real[MODEL_NAME_BYTES];
-    if (!folder_name_fits(name))
-        return NULL;
-    snprintf(real, sizeof real, "%s", known != NULL ? known->name : name);
-    shelf_look(shelf, real, false);
-    return find(shelf, name);
-}
-
 static enum shelf_result activate(struct shelf *shelf, const char *name,
                                   struct shelf_activation *out, struct tnm_error *err) {
     struct timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
     const struct timespec asked = start;
-    struct entry *entry = look_and_find(shelf, name);
+    struct entry *entry = shelf_look_and_find(shelf, name);
     if (entry == NULL)
-        return unknown(name, err);
+        return shelf_unknown(name, err);
     if (entry->unloaded)
         return REFUSE(SHELF_NOT_LOADED, err, "%s is unloaded: load it first", entry->name);
     struct build *build = candidate(shelf, entry, err);
@@ -209,7 +216,7 @@ static void pass_over_file(struct shelf *shelf, struct entry *entry) {
         if (!stored)
             log_warn("a restart will not know of the rollback: %s: %s", entry->name, err.text);
     }
-    set_pending(shelf, entry, back ? "" : entry->looked, entry->uploaded || stored);
+    shelf_set_pending(shelf, entry, back ? "" : entry->looked, entry->uploaded || stored);
     if (stored)
         snprintf(entry->looked, sizeof entry->looked, "%s", serves);
 }
@@ -258,175 +265,6 @@ enum shelf_result shelf_rollback(struct shelf *shelf, uint64_t if_match,
     return result;
 }
 
-// ---- Uploads -----------------------------------------------------------------------------------
-
-struct spool *shelf_spool(struct shelf *shelf, struct tnm_error *err) {
-    if (shelf->uploads != NULL)
-        return spool_open(shelf->uploads, err);
-    tnm_fail(err, TNM_EIO, "the folder of uploads cannot be used");
-    return NULL;
-}
-
-static enum shelf_result may_put(struct shelf *shelf, const char *name, bool only_new,
-                                 struct tnm_error *err) {
-    const struct shelf_alias *alias = entries_alias(&shelf->entries, name);
-    if (!folder_name_fits(name))
-        return REFUSE(SHELF_BAD_NAME, err,
-                      "\"%.64s\" is not 1 to 63 of A-Z a-z 0-9 . _ -, the first no dot", name);
-    if (alias != NULL)
-        return REFUSE(SHELF_IN_USE, err, "an alias of this name stands for %s", alias->model);
-    if (shelf->uploads == NULL)
-        return REFUSE(SHELF_READ_ONLY, err, "the folder of uploads cannot be used");
-    if (only_new && entries_find(&shelf->entries, name) != NULL)
-        return REFUSE(SHELF_EXISTS, err, "there is a model %s", name);
-    return SHELF_DONE;
-}
-
-static enum shelf_result keep(struct shelf *shelf, const char *name, struct spool *spool,
-                              bool pending, struct tnm_error *err) {
-    char path[PATH_MAX], waiting[PATH_MAX];
-    folder_path(shelf->uploads, name, path);
-    folder_pending_path(shelf->uploads, name, waiting);
-    if (!spool_keep(spool, pending ? waiting : path, err))
-        return spool->full ? SHELF_FULL : SHELF_READ_ONLY;
-    if (!pending)
-        unlink(waiting);
-    return SHELF_DONE;
-}
-
-// The file is good, and build, what it holds, may be published.
-static enum shelf_result store(struct shelf *shelf, const char *name, struct spool *spool,
-                               struct build *build, const struct timespec *start,
-                               struct tnm_error *err) {
-    struct entry *known = entries_find(&shelf->entries, name), *entry = known;
-    if (entry == NULL && (entry = entries_add(&shelf->entries, name, err)) == NULL)
-        return SHELF_REFUSED;
-    enum shelf_result result = keep(shelf, name, spool, false, err);
-    bool is_new = entry->served == NULL ||
-                  strcmp(entry->served->digest, tnm_model_digest(build_model(build))) != 0;
-    if (result == SHELF_DONE && is_new && !shelf_publish(shelf, entry, build, false, start, err))
-        result = SHELF_REFUSED;
-    if (result == SHELF_DONE)
-        set_pending(shelf, entry, "", shelf->separate);
-    else if (known == NULL)
-        entries_remove(&shelf->entries, entry);
-    entry = entries_find(&shelf->entries, name);
-    if (entry != NULL)
-        entry->seen = (struct signature){0};
-    return result;
-}
-
-// Over the active model: it waits.
-static enum shelf_result store_pending(struct shelf *shelf, struct entry *entry,
-                                       struct spool *spool, const char *digest,
-                                       struct tnm_error *err) {
-    enum shelf_result result = keep(shelf, entry->name, spool, true, err);
-    if (result != SHELF_DONE)
-        return result;
-    set_pending(shelf, entry, digest, entry->uploaded);
-    log_info("model waits to be activated: %s, %zu bytes", entry->name, spool->len);
-    return SHELF_DONE;
-}
-
-static enum shelf_result put(struct shelf *shelf, const char *name, struct spool *spool,
-                             bool only_new, struct shelf_upload *out, struct tnm_error *err) {
-    struct timespec start;
-    uint8_t bytes[32];
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    enum shelf_result result = may_put(shelf, name, only_new, err);
-    if (result != SHELF_DONE)
-        return result;
-    struct entry *entry = entries_find(&shelf->entries, name);
-    spool_digest(spool, bytes);
-    tnm_digest_text(bytes, out->digest);
-    out->bytes = spool->len;
-    out->is_new = entry == NULL;
-    out->pending = entry != NULL && entry == shelf->entries.active &&
-                   strcmp(entry->served->digest, out->digest) != 0;
-    bool waits = entry != NULL && entry->waits;
-    struct build *build = shelf_obtain(shelf, entry, spool->path, out->digest, err);
-    if (entry != NULL)
-        entry->waits = waits; // that was about another file
-    if (build == NULL) {
-        folder_forget_path(err, spool->path);
-        return SHELF_REFUSED;
-    }
-    result = out->pending ? store_pending(shelf, entry, spool, out->digest, err)
-                          : store(shelf, name, spool, build, &start, err);
-    build_release(build);
-    if (result == SHELF_DONE)
-        out->generation = entries_find(&shelf->entries, name)->served->generation;
-    return result;
-}
-
-enum shelf_result shelf_put(struct shelf *shelf, const char *name, struct spool *spool,
-                            bool only_new, struct shelf_upload *out, struct tnm_error *err) {
-    *out = (struct shelf_upload){0};
-    pthread_mutex_lock(&shelf->work);
-    enum shelf_result result = put(shelf, name, spool, only_new, out, err);
-    if (result == SHELF_REFUSED)
-        stats_swap(shelf->stats, false, 0);
-    shelf_settle(shelf);
-    pthread_mutex_unlock(&shelf->work);
-    return result;
-}
-
-// Its upload is gone: what else there is under the name serves, or nothing.
-static void uncover(struct shelf *shelf, struct entry *entry, bool *uncovered) {
-    char path[PATH_MAX];
-    struct stat s;
-    set_pending(shelf, entry, "", false);
-    entry->seen = (struct signature){0};
-    *uncovered = shelf->separate && folder_stat(shelf->folder, entry->name, path, &s);
-    if (!*uncovered)
-        shelf_drop(shelf, entry);
-    else if (shelf_look(shelf, entry->name, true) == REFUSED)
-        entries_withdraw(&shelf->entries, entry);
-}
-
-static enum shelf_result is_used(const struct shelf *shelf, const struct entry *entry,
-                                 struct tnm_error *err) {
-    const struct entries *entries = &shelf->entries;
-    if (entry == entries->active)
-        return REFUSE(SHELF_IN_USE, err, "%s is active", entry->name);
-    for (size_t i = 0; i < entries->n_aliases; i++)
-        if (strcmp(entries->alias[i].model, entry->name) == 0)
-            return REFUSE(SHELF_IN_USE, err, "the alias %s stands for %s", entries->alias[i].name,
-                          entry->name);
-    return SHELF_DONE;
-}
-
-static enum shelf_result delete (struct shelf *shelf, const char *name, bool *uncovered,
-                                 struct tnm_error *err) {
-    char path[PATH_MAX], pending[PATH_MAX]; struct stat s;
-    struct entry *entry = entries_find(&shelf->entries, name);
-    if (entry == NULL) return unknown(name, err);
-    enum shelf_result used = is_used(shelf, entry, err); if (used != SHELF_DONE) return used;
-    if (shelf->uploads == NULL || !folder_stat(shelf->uploads, name, path, &s)) return REFUSE(
-        SHELF_READ_ONLY, err,
-        "%s is no upload: its file is one of the folder of models, which is not "
-        "written to",
-        name);
-    if (!spool_unlink(path)){tnm_fail_errno(err, errno, "%s cannot be deleted", name);
-                             return SHELF_READ_ONLY;}
-folder_pending_path(shelf->uploads, name, pending);
-unlink(pending);
-if (shelf->entries.before != NULL && strcmp(shelf->entries.before->name, name) == 0)
-    entries_forget(&shelf->entries);
-uncover(shelf, entry, uncovered);
-return SHELF_DONE;
-}
-
-enum shelf_result shelf_delete(struct shelf *shelf, const char *name, bool *uncovered,
-                               struct tnm_error *err) {
-    *uncovered = false;
-    pthread_mutex_lock(&shelf->work);
-    enum shelf_result result = delete (shelf, name, uncovered, err);
-    shelf_settle(shelf);
-    pthread_mutex_unlock(&shelf->work);
-    return result;
-}
-
 // ---- Loading and unloading ---------------------------------------------------------------------
 
 static void set_unloaded(struct shelf *shelf, struct entry *entry, bool unloaded) {
@@ -441,10 +279,10 @@ static void set_unloaded(struct shelf *shelf, struct entry *entry, bool unloaded
 }
 
 static enum shelf_result unload(struct shelf *shelf, const char *name, struct tnm_error *err) {
-    struct entry *entry = find(shelf, name);
+    struct entry *entry = shelf_entry_called(shelf, name);
     if (entry == NULL)
-        return unknown(name, err);
-    enum shelf_result used = is_used(shelf, entry, err);
+        return shelf_unknown(name, err);
+    enum shelf_result used = shelf_in_use(shelf, entry, err);
     if (used != SHELF_DONE || entry->unloaded)
         return used;
     set_unloaded(shelf, entry, true);
@@ -454,12 +292,12 @@ static enum shelf_result unload(struct shelf *shelf, const char *name, struct tn
 }
 
 static enum shelf_result load_again(struct shelf *shelf, const char *name, struct tnm_error *err) {
-    struct entry *entry = find(shelf, name);
+    struct entry *entry = shelf_entry_called(shelf, name);
     if (entry != NULL && entry->unloaded)
         set_unloaded(shelf, entry, false);
-    entry = look_and_find(shelf, name);
+    entry = shelf_look_and_find(shelf, name);
     if (entry == NULL)
-        return unknown(name, err);
+        return shelf_unknown(name, err);
     if (entry->refused.code == TNM_OK && entry->served != NULL)
         return SHELF_DONE;
     if (entry->refused.code == TNM_OK)
@@ -479,87 +317,6 @@ enum shelf_result shelf_unload(struct shelf *shelf, const char *name, struct tnm
 enum shelf_result shelf_load(struct shelf *shelf, const char *name, struct tnm_error *err) {
     pthread_mutex_lock(&shelf->work);
     enum shelf_result result = load_again(shelf, name, err);
-    shelf_settle(shelf);
-    pthread_mutex_unlock(&shelf->work);
-    return result;
-}
-
-// ---- Aliases -----------------------------------------------------------------------------------
-
-enum { ALIAS_BYTES = MAX_ALIASES * 2 * MODEL_NAME_BYTES };
-
-static void remember_aliases(const struct shelf *shelf) {
-    char text[ALIAS_BYTES + 1] = "";
-    struct tnm_error err;
-    for (size_t i = 0, len = 0; i < shelf->entries.n_aliases; i++)
-        len += (size_t)snprintf(text + len, sizeof text - len, "%s %s\n",
-                                shelf->entries.alias[i].name, shelf->entries.alias[i].model);
-    if (!folder_remember(shelf->state, "aliases", text, &err))
-        log_warn("cannot remember the aliases: %s", err.text);
-}
-
-void shelf_recall_aliases(struct shelf *shelf) {
-    char text[ALIAS_BYTES + 1], alias[MODEL_NAME_BYTES], model[MODEL_NAME_BYTES], *rest = text;
-    bool is_new;
-    folder_recall_text(shelf->state, "aliases", text, sizeof text);
-    for (char *line; (line = strsep(&rest, "\n")) != NULL;)
-        if (sscanf(line, "%63s %63s", alias, model) == 2 && folder_name_fits(alias) &&
-            folder_name_fits(model))
-            (void)entries_set_alias(&shelf->entries, alias, model, &is_new);
-}
-
-static enum shelf_result set_alias(struct shelf *shelf, const char *alias, const char *model,
-                                   bool *is_new, struct tnm_error *err) {
-    const struct shelf_alias *known = entries_alias(&shelf->entries, alias);
-    struct entry *before = known != NULL ? find(shelf, alias) : NULL, *entry = find(shelf, model);
-    const struct served *last = shelf->entries.before;
-    if (!folder_name_fits(alias))
-        return REFUSE(SHELF_BAD_NAME, err,
-                      "\"%.64s\" is not 1 to 63 of A-Z a-z 0-9 . _ -, the first no dot", alias);
-    if (known == NULL && (entries_find(&shelf->entries, alias) != NULL ||
-                          (last != NULL && strcmp(last->name, alias) == 0)))
-        return REFUSE(SHELF_IN_USE, err, "a model has the name %s", alias);
-    if (entry == NULL)
-        return unknown(model, err);
-    if (entry->served == NULL)
-        return REFUSE(SHELF_NOT_LOADED, err, "%s is not loaded", entry->name);
-    if (!entries_set_alias(&shelf->entries, alias, entry->name, is_new)) {
-        tnm_fail(err, TNM_ELIMIT, "there are %d aliases, and may not be more", MAX_ALIASES);
-        return SHELF_REFUSED;
-    }
-    log_info("alias %s: %s", alias, entry->name);
-    if (before != entry)
-        bury(shelf, before);
-    remember_aliases(shelf);
-    return SHELF_DONE;
-}
-
-enum shelf_result shelf_set_alias(struct shelf *shelf, const char *alias, const char *model,
-                                  bool *is_new, struct tnm_error *err) {
-    pthread_mutex_lock(&shelf->work);
-    enum shelf_result result = set_alias(shelf, alias, model, is_new, err);
-    shelf_settle(shelf);
-    pthread_mutex_unlock(&shelf->work);
-    return result;
-}
-
-static enum shelf_result remove_alias(struct shelf *shelf, const char *alias,
-                                      struct tnm_error *err) {
-    if (entries_alias(&shelf->entries, alias) == NULL)
-        return REFUSE(SHELF_UNKNOWN, err, "no alias \"%.64s\"", alias);
-    struct entry *before = find(shelf, alias);
-    entries_remove_alias(&shelf->entries, alias);
-    log_info("alias %s: removed", alias);
-    bury(shelf, before);
-    remember_aliases(shelf);
-    shelf_look(shelf, alias, false); // a file of that name had to stand back
-    return SHELF_DONE;
-}
-
-enum shelf_result shelf_remove_alias(struct shelf *shelf, const char *alias,
-                                     struct tnm_error *err) {
-    pthread_mutex_lock(&shelf->work);
-    enum shelf_result result = remove_alias(shelf, alias, err);
     shelf_settle(shelf);
     pthread_mutex_unlock(&shelf->work);
     return result;

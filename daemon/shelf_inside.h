@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-// The shelf from the inside, for the three files that it is made of: shelf.c opens, watches and
-// lists it, shelf_files.c follows the files, shelf_change.c does what it is told.
+// The shelf from the inside, for the files that it is made of: shelf.c opens, watches and lists it,
+// shelf_files.c follows the files; shelf_change.c, shelf_store.c and shelf_alias.c do as it is
+// told.
 #ifndef SHELF_INSIDE_H
 #define SHELF_INSIDE_H
 
@@ -50,7 +51,7 @@ enum outcome shelf_look(struct shelf *shelf, const char *name, bool whole);
 bool shelf_look_at_all(struct shelf *shelf, unsigned *published, unsigned *refused,
                        struct tnm_error *err);
 
-// A build of a file, held: one that there is of the same digest (NULL: there is none), or a new one,
+// A build of a file, held: one that there is of the same digest (NULL: there is none), or a new one
 // if there is room for it in place of entry's (NULL: of none). Clears or sets entry->waits.
 struct build *shelf_obtain(struct shelf *shelf, struct entry *entry, const char *path,
                            const char *digest, struct tnm_error *err);
@@ -66,11 +67,30 @@ void shelf_drop(struct shelf *shelf, struct entry *entry);
 // active model be elected where nobody chose one.
 void shelf_settle(struct shelf *shelf);
 
-// ---- shelf_change.c ----------------------------------------------------------------------------
+// ---- shelf_change.c: all with `work` held ------------------------------------------------------
 
-// With `work` held. chosen: somebody asked for it.
+// Fills err, and gives result: a refusal in one line.
+#define REFUSE(result, err, ...) (tnm_fail(err, TNM_EINPUT, __VA_ARGS__), (result))
+
+// By name or alias; and after a look at its file, which may have changed, or be new.
+struct entry *shelf_entry_called(struct shelf *shelf, const char *name);
+struct entry *shelf_look_and_find(struct shelf *shelf, const char *name);
+
+// SHELF_UNKNOWN; SHELF_IN_USE or SHELF_DONE.
+enum shelf_result shelf_unknown(const char *name, struct tnm_error *err);
+enum shelf_result shelf_in_use(const struct shelf *shelf, const struct entry *entry,
+                               struct tnm_error *err);
+
+void shelf_set_pending(struct shelf *shelf, struct entry *entry, const char *digest, bool uploaded);
+
+// Takes what no longer is in use, and has no file, off the shelf. NULL is fine.
+void shelf_bury(struct shelf *shelf, struct entry *entry);
+
+// chosen: somebody asked for it.
 bool shelf_make_active(struct shelf *shelf, struct entry *entry, struct build *build, bool chosen,
                        struct tnm_error *err);
+
+// ---- shelf_alias.c -----------------------------------------------------------------------------
 
 // Reads what the aliases were.
 void shelf_recall_aliases(struct shelf *shelf);

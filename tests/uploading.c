@@ -40,7 +40,8 @@ void uploading_setup(void) {
 }
 
 void uploading_teardown(void) {
-    daemon_stop(&up.run);
+    int status = daemon_stop(&up.run); // -1: it ran no more
+    ck_assert_msg(status <= 0, "ended with %d", status);
     for (unsigned i = 0; i < LOAD_MODELS; i++)
         made_free(&up.made[i]);
     scratch_remove(up.folder);
