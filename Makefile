@@ -131,7 +131,8 @@ $(BUILD)/core/kernels/%_avx2.o: core/kernels/%.c | $(BUILD)/packages
 	$(CC) $(ALL_CFLAGS) $(EXTRA) -mavx2 -mfma -DTNM_AVX2 -MMD -MP -c -o $@ $<
 
 PIXELS = $(addprefix $(BUILD)/core/,prepare.o raster.o sheet.o)
-$(BUILD)/core/kernels/%.o $(PIXELS): EXTRA = -O3
+UNPACKING = $(addprefix $(BUILD)/core/,checksum.o coder.o packed.o)
+$(BUILD)/core/kernels/%.o $(PIXELS) $(UNPACKING): EXTRA = -O3
 $(DAEMON): USES = $(DAEMON_PACKAGES) $(PICTURE_PACKAGES)
 $(FORGE): USES = $(FORGE_PACKAGES)
 $(FORGE): EXTRA = -O3 $(if $(BLAS),-DFORGE_BLAS)

@@ -6,6 +6,7 @@
 #include "daemon/shelf.h"
 
 #include "core/error.h"
+#include "daemon/ahead.h"
 #include "daemon/log.h"
 #include "daemon/shelf_inside.h"
 #include "daemon/watch.h"
@@ -138,7 +139,15 @@ static bool fill(struct shelf *shelf, struct tnm_error *err) {
     unsigned published, refused;
     open_uploads(shelf);
     shelf_recall_aliases(shelf);
-    return shelf_look_at_all(shelf, &published, &refused, err);
+    // No single model opened ahead may take up the room of many others.
+    struct tnm_limits limits = shelf->limits;
+    if (shelf->max_memory > 0 && limits.memory_bytes > shelf->max_memory / 16)
+        limits.memory_bytes = shelf->max_memory / 16;
+    shelf->ahead = ahead_start(shelf->folder, &limits);
+    bool ok = shelf_look_at_all(shelf, &published, &refused, err);
+    ahead_stop(shelf->ahead);
+    shelf->ahead = NULL;
+    return ok;
 }
 
 struct shelf *shelf_open(const struct shelf_settings *settings, struct tnm_error *err) {

@@ -3,6 +3,7 @@
 #include "daemon/shelf_inside.h"
 
 #include "core/error.h"
+#include "daemon/ahead.h"
 #include "daemon/log.h"
 
 #include <errno.h>
@@ -52,8 +53,8 @@ static struct build *build_anew(struct shelf *shelf, const struct entry *entry, 
     *short_of_room = true;
     if (!room_for(shelf, entry, &limits, err))
         return NULL;
-    struct build *build = build_open(path, &limits, err);
-    if (build != NULL)
+    struct build *build = ahead_take(shelf->ahead, path, &limits);
+    if (build != NULL || (build = build_open(path, &limits, err)) != NULL)
         return build;
     bool cut = limits.memory_bytes < shelf->limits.memory_bytes;
     *short_of_room = (err->code == TNM_ELIMIT && cut) || err->code == TNM_ENOMEM;

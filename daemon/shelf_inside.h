@@ -9,6 +9,7 @@
 
 #include <time.h>
 
+struct ahead;
 struct watch;
 
 struct shelf {
@@ -22,6 +23,7 @@ struct shelf {
     unsigned max_models;
     size_t max_memory;
     struct stats *stats;
+    struct ahead *ahead; // at the start only; else NULL
 
     pthread_mutex_t work; // held by who changes anything, for as long as that takes
     struct entries entries;
@@ -53,6 +55,8 @@ bool shelf_look_at_all(struct shelf *shelf, unsigned *published, unsigned *refus
 
 // A build of a file, held: one that there is of the same digest (NULL: there is none), or a new one
 // if there is room for it in place of entry's (NULL: of none). Clears or sets entry->waits.
+// A build of a file, held: one that there is of the same digest (NULL: there is none), or a new
+// one, if there is room for it in place of entry's (NULL: of none). Clears or sets entry->waits.
 struct build *shelf_obtain(struct shelf *shelf, struct entry *entry, const char *path,
                            const char *digest, struct tnm_error *err);
 
