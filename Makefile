@@ -123,7 +123,10 @@ $(BUILD)/%.o: %.c | $(BUILD)/packages
 $(BUILD)/page.html.gz: $(wildcard daemon/page/*) | $(BUILD)/packages
 	daemon/page/bundle $(BUILD)
 $(BUILD)/daemon/page.o: $(BUILD)/page.html.gz
-$(BUILD)/daemon/page.o: EXTRA = -I$(BUILD) -Wa,-I$(BUILD)
+$(BUILD)/openapi.json.gz: daemon/openapi.json | $(BUILD)/packages
+	gzip -9nc $< > $@
+$(BUILD)/daemon/openapi.o: $(BUILD)/openapi.json.gz
+$(addprefix $(BUILD)/daemon/,page.o openapi.o): EXTRA = -I$(BUILD) -Wa,-I$(BUILD)
 
 # The NEON sources once more for x86-64 processors with AVX2 and FMA; picked at run time.
 $(BUILD)/core/kernels/%_avx2.o: core/kernels/%.c | $(BUILD)/packages
@@ -218,9 +221,9 @@ check-haproxy: $(BUILD)/fleet $(BUILD)/tnmd
 
 FLEET = $(call objects,$(wildcard tests/fleet/*.c))
 $(FLEET): USES = check jansson
-$(BUILD)/fleet: $(FLEET) $(call objects,$(patsubst %,tests/%.c,client daemon_run load made scratch)) \
-    $(BUILD)/libtnm.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,check jansson) -lm
+$(BUILD)/fleet: $(FLEET) $(call objects,$(patsubst %,tests/%.c,client daemon_run load made scratch secure)) \
+    $(BUILD)/daemon/no_tls.o $(BUILD)/libtnm.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,check jansson gnutls) -lm
 
 ##check-kserve: conf/kserve.yaml and conf/Dockerfile, as far as that goes without a cluster
 check-kserve: $(BUILD)/tnmd
@@ -250,7 +253,7 @@ $(BUILD)/fuzz/%_avx2.o: core/kernels/%.c | $(BUILD)/packages
 	$(FUZZ_CC) -mavx2 -mfma -DTNM_AVX2 -c -o $@ $<
 
 $(BUILD)/fuzz/%: tests/%.c $(FUZZ_TWINS) $(wildcard core/*.c core/kernels/*.c daemon/*.c) \
-    $(BUILD)/page.html.gz | $(BUILD)/packages
+    $(BUILD)/page.html.gz $(BUILD)/openapi.json.gz | $(BUILD)/packages
 	@mkdir -p $(@D)
 	$(FUZZ_CC) -I$(BUILD) -Wa,-I$(BUILD) -o $@ \
 	    $(filter-out daemon/main.c,$(filter %.c %.o,$^)) -pthread \

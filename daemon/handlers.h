@@ -65,6 +65,10 @@ void handle_delete_alias(struct api *api, const struct request *request, struct 
 void handle_weights(struct api *api, const struct request *request, struct scratch *scratch,
                     struct reply *reply);
 
+// openapi.c
+void handle_openapi(struct api *api, const struct request *request, struct scratch *scratch,
+                    struct reply *reply);
+
 // page.c
 void handle_page(struct api *api, const struct request *request, struct scratch *scratch,
                  struct reply *reply);

@@ -16,6 +16,7 @@ static bool always_slow(const struct api *api, const struct request *request) {
 
 static const struct route routes[] = {
     {"GET", "/", handle_page, NULL, SCOPE_OPEN, INTAKE_ALWAYS},
+    {"GET", "/openapi.json", handle_openapi, NULL, SCOPE_OPEN, false},
     {"POST", "/classify", handle_classify, classify_is_slow, SCOPE_INFER, false},
     {"POST", "/compare", handle_compare, compare_is_slow, SCOPE_INFER, false},
     {"POST", "/ensemble", handle_ensemble, compare_is_slow, SCOPE_INFER, false},
@@ -156,8 +157,13 @@ const struct route *routes_find(struct api *api, struct request *request, struct
     return NULL;
 }
 
+const struct route *routes_row(unsigned row) {
+    return row >= 1 && row <= N_ROUTES ? &routes[row - 1] : NULL;
+}
+
 const char *routes_path(unsigned row) {
-    return row >= 1 && row <= N_ROUTES ? routes[row - 1].path : NULL;
+    const struct route *route = routes_row(row);
+    return route != NULL ? route->path : NULL;
 }
 
 void *scratch_take(struct scratch *scratch, size_t bytes) {

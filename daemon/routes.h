@@ -58,7 +58,10 @@ struct route {
 // already: 404, 405 with Allow, or what a browser's preflight is told.
 const struct route *routes_find(struct api *api, struct request *request, struct reply *reply);
 
-// The path of a row from 1 on, as the table has it; NULL: there are no more. request->row is the
+// A row of the table, from 1 on; NULL: there are no more.
+const struct route *routes_row(unsigned row);
+
+// The path of a row, as the table has it; NULL: there are no more. request->row is the
 // first of those that have the same path.
 const char *routes_path(unsigned row);
 
