@@ -111,7 +111,11 @@ static struct build *take_pending(struct shelf *shelf, struct entry *entry, stru
         build_release(build);
         return NULL;
     }
-    shelf_set_pending(shelf, entry, "", shelf->separate);
+    struct entry taken = *entry;
+    taken.pending[0] = '\0';
+    taken.refused = (struct tnm_error){.code = TNM_OK};
+    taken.uploaded = shelf->separate;
+    entries_mark(&shelf->entries, entry, &taken);
     snprintf(entry->looked, sizeof entry->looked, "%s", digest);
     return build;
 }

@@ -138,32 +138,35 @@ static void uncover(struct shelf *shelf, struct entry *entry, bool *uncovered) {
         entries_withdraw(&shelf->entries, entry);
 }
 
-static enum shelf_result delete (struct shelf *shelf, const char *name, bool *uncovered,
-                                 struct tnm_error *err) {
-    char path[PATH_MAX], pending[PATH_MAX]; struct stat s;
+static enum shelf_result remove_upload(struct shelf *shelf, const char *name, bool *uncovered,
+                                       struct tnm_error *err) {
+    char path[PATH_MAX], pending[PATH_MAX];
     struct entry *entry = entries_find(&shelf->entries, name);
-    if (entry == NULL) return shelf_unknown(name, err);
-    enum shelf_result used = shelf_in_use(shelf, entry, err); if (used != SHELF_DONE) return used;
-    if (shelf->uploads == NULL || !folder_stat(shelf->uploads, name, path, &s)) return REFUSE(
-        SHELF_READ_ONLY, err,
-        "%s is no upload: its file is one of the folder of models, which is not "
-        "written to",
-        name);
-    if (!spool_unlink(path)){tnm_fail_errno(err, errno, "%s cannot be deleted", name);
-                             return SHELF_READ_ONLY;}
-folder_pending_path(shelf->uploads, name, pending);
-unlink(pending);
-if (shelf->entries.before != NULL && strcmp(shelf->entries.before->name, name) == 0)
-    entries_forget(&shelf->entries);
-uncover(shelf, entry, uncovered);
-return SHELF_DONE;
+    if (entry == NULL)
+        return shelf_unknown(name, err);
+    enum shelf_result used = shelf_in_use(shelf, entry, err);
+    if (used != SHELF_DONE)
+        return used;
+    if (shelf->uploads == NULL)
+        return REFUSE(SHELF_READ_ONLY, err, "the folder of uploads cannot be used");
+    folder_path(shelf->uploads, name, path);
+    folder_pending_path(shelf->uploads, name, pending);
+    bool waited = unlink(pending) == 0;
+    if (!spool_unlink(path) && (errno != ENOENT || !waited)) {
+        tnm_fail_errno(err, errno, "%s is no upload that can be deleted", name);
+        return SHELF_READ_ONLY;
+    }
+    if (shelf->entries.before != NULL && strcmp(shelf->entries.before->name, name) == 0)
+        entries_forget(&shelf->entries);
+    uncover(shelf, entry, uncovered);
+    return SHELF_DONE;
 }
 
 enum shelf_result shelf_delete(struct shelf *shelf, const char *name, bool *uncovered,
                                struct tnm_error *err) {
     *uncovered = false;
     pthread_mutex_lock(&shelf->work);
-    enum shelf_result result = delete (shelf, name, uncovered, err);
+    enum shelf_result result = remove_upload(shelf, name, uncovered, err);
     shelf_settle(shelf);
     pthread_mutex_unlock(&shelf->work);
     return result;

@@ -320,6 +320,20 @@ START_TEST(an_upload_can_be_deleted_and_uncovers_what_was_shipped) {
 }
 END_TEST
 
+START_TEST(what_waits_can_be_deleted_once_another_is_active) {
+    up_start(NULL);
+    up_put("one", &up.made[2], 200, NULL);
+    up_expect("DELETE", "/models/one", NULL, NULL, 0, 409, "in_use");
+    up_activate("two");
+    ck_assert_str_eq(up_field("one", "pending"), up.digest[2]);
+    up_expect("DELETE", "/models/one", NULL, NULL, 0, 200, NULL);
+    ck_assert_str_eq(up_field("one", "pending"), "");
+    ck_assert_int_eq(up_answers("one"), 0);
+    ck_assert_uint_eq(up_count_files(up.uploads), 0);
+    up_expect("DELETE", "/models/one", NULL, NULL, 0, 409, "read_only");
+}
+END_TEST
+
 START_TEST(what_is_in_use_is_not_deleted) {
     up_start(NULL);
     up_put("new", &up.made[2], 201, NULL);
@@ -620,6 +634,7 @@ Suite *upload_suite(void) {
     tcase_add_test(t, chunks_are_as_good_as_a_length);
     tcase_add_test(t, changing_models_needs_the_token);
     tcase_add_test(t, an_upload_can_be_deleted_and_uncovers_what_was_shipped);
+    tcase_add_test(t, what_waits_can_be_deleted_once_another_is_active);
     tcase_add_test(t, what_is_in_use_is_not_deleted);
     tcase_add_test(t, without_a_state_folder_uploads_go_to_the_models);
     tcase_add_test(t, a_shipped_file_that_changes_under_an_upload_does_not_serve);
