@@ -2,7 +2,7 @@
 // Every level of compression answers, side by side, as one draws.
 import { byId, element, setText, count, percent, sure, micros, bytes } from './dom.js';
 import { call } from './api.js';
-import { padBody, frameInput } from './pad.js';
+import { padBody, frameInput, isWhole } from './pad.js';
 import { store, onStore, tellStore, taskModels, allTasks, chooseTask } from './store.js';
 
 const GAP_MS = 40; // at least, between two questions
@@ -97,6 +97,7 @@ function tellInput(input, side) {
   const from = `${input.kind.toUpperCase()}, ${count(input.width)} × ${count(input.height)}`;
   if (input.as_is) return `${from}: passed on as it is.`;
   if (!input.found) return `${from}: no mark was found in it.`;
+  if (isWhole(input)) return `${from}: all of it, made smaller${input.inverted ? ' and inverted' : ''}.`;
   return `${from}: ${input.orientation > 1 ? 'turned upright, ' : ''}the mark cut out${input.inverted ? ', inverted' : ''} and centred.`;
 }
 
@@ -123,8 +124,8 @@ function tellVerdict(reply) {
   const all = reply.results.reduce((sum, r) => sum + r.infer_us, 0);
   setText(byId('verdict-class'), best.label);
   byId('verdict-class').classList.toggle('word', best.label.length > 2);
-  setText(byId('answers-title'), n === 1 ? 'One model answers' : agreeing === n ? `All ${n} levels agree`
-    : `${agreeing} of ${n} levels agree`);
+  setText(byId('answers-title'), n === 1 ? 'One model answers' : agreeing < n ? `${agreeing} of ${n} levels agree`
+    : n === 2 ? 'Both levels agree' : `All ${n} levels agree`);
   setText(byId('verdict-text'), `${reply.reference} says ${best.label}. Together they took ${micros(all)}.`);
   speak(`${best.label}. ${agreeing} of ${n} agree with ${reply.reference}.`);
   agreement.agreed += agreeing - 1;
@@ -241,7 +242,9 @@ function showColumns(models) {
   const short = labels.length <= MOST_BARS && labels.every((label) => label.length < 3);
   byId('classes').replaceChildren(...(short ? [element('span', { class: 'unseen', text: 'Probability of ' }),
     element('span', { class: 'bars names' }, ...labels.map((label) => element('span', { text: label })))] : ['Probability']));
-  byId('samples').classList.toggle('other', labels.length > 0 && labels.join('') !== '0123456789');
+  const other = labels.length > 0 && labels.join('') !== '0123456789';
+  byId('samples').classList.toggle('other', other);
+  setText(byId('ask-title'), other ? 'Show a picture' : 'Draw a digit');
 }
 
 let shown = '';

@@ -10,6 +10,11 @@ export class ApiError extends Error {
     this.code = code;
   }
 
+  // Whether another token might do.
+  get wantsToken() {
+    return this.status === 401 || this.code === 'insufficient_scope';
+  }
+
   // Whether the same request may well succeed in a moment.
   get passes() {
     return this.status === 0 || this.status === 429 || this.status === 503;
@@ -88,7 +93,7 @@ export async function call(method, path, options = {}) {
     const response = await sendOnce(method, path, options);
     if (response.ok) return options.text ? response.text() : response.json();
     const error = await errorOf(response);
-    const given = error.status === 401 && options.asks ? await hooks.askToken(error.message) : null;
+    const given = error.wantsToken && options.asks ? await hooks.askToken(error.message) : null;
     if (!given) throw error;
     token = given;
     storeToken(given);

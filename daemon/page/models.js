@@ -56,6 +56,11 @@ function showProgress(share) {
   box.setAttribute('aria-valuenow', Math.round(100 * (share ?? 0)));
 }
 
+// What was uploaded may be deleted again; the folder of models is its owner's affair. Where both are
+// one folder, what this page has put there tells.
+const uploaded = new Set();
+const mayDelete = (model) => !model.active && (model.source === 'uploads' || uploaded.has(model.name));
+
 async function upload(file) {
   const name = file.name.replace(/\.tnm$/i, '');
   await act(`Uploading ${name}, ${bytes(file.size)}…`, async () => {
@@ -63,6 +68,7 @@ async function upload(file) {
       throw new Error(`"${name}" is no model's name: 1 to 63 of A–Z a–z 0–9 . _ -`);
     const headers = { 'Content-Type': 'application/octet-stream' };
     const did = await call('PUT', modelPath(name), { body: file, headers, progress: showProgress, asks: true });
+    uploaded.add(did.name);
     return `${did.name} is here and passed every check, ${bytes(did.bytes)}. `
       + (did.active && !did.pending ? 'It is the active one.' : 'Activate it to put it into service.');
   });
@@ -78,7 +84,7 @@ function makeButtons(model) {
   const buttons = [];
   if (model.active) buttons.push(element('span', { class: 'tag active', text: 'active' }));
   if (model.digest && (!model.active || model.pending)) buttons.push(button('Activate', activate));
-  if (!model.active) buttons.push(button('Delete', remove));
+  if (mayDelete(model)) buttons.push(button('Delete', remove));
   return buttons;
 }
 

@@ -12,7 +12,7 @@ const canvas = byId('ink');
 const pad = byId('pad');
 let strokes = [];
 let picture = null; // { bitmap, body }
-let crop = null; // what the network looked at, in shares of the picture
+let crop = null; // as cropOf has it
 let changed = () => {};
 
 // ---- Showing -----------------------------------------------------------------------------------
@@ -65,13 +65,18 @@ function update() {
   changed();
 }
 
-// Frames what the network looked at. input is what the daemon says of it.
+// What the network looked at, in shares of the upright picture. input is what the daemon says of it.
+function cropOf(input) {
+  const [w, h] = input.orientation > 4 ? [input.height, input.width] : [input.width, input.height];
+  return input.crop.map((v, i) => (v * input.scale) / (i % 2 === 0 ? w : h));
+}
+
+export const isWhole = (input) => cropOf(input)[2] * cropOf(input)[3] > 0.98;
+
+// Frames it.
 export function frameInput(input) {
-  if (!picture || !input.crop || input.as_is || !input.found) return;
-  const turned = input.orientation > 4;
-  const [w, h] = turned ? [input.height, input.width] : [input.width, input.height];
-  const [x, y, cw, ch] = input.crop.map((v) => v * input.scale);
-  crop = [x / w, y / h, cw / w, ch / h];
+  if (!picture || !input.crop) return;
+  crop = input.found && !input.as_is && !isWhole(input) ? cropOf(input) : null;
   redrawSoon();
 }
 

@@ -244,6 +244,7 @@ visit('a model is uploaded, activated, and deleted', {}, async (there, daemon) =
   const entry = (await daemon.json('/models')).models.find((m) => m.name === 'mine');
   assert.equal(entry.bytes, statSync(file).size);
   assert.equal(entry.active, false);
+  assert.equal(await page.getByRole('button', { name: /^Delete/ }).count(), 1); // what is the owner's stays
   await there.sample(9);
   await there.says('9');
   assert.equal((await there.labels()).length, DIGITS.length + 1);
