@@ -3,6 +3,7 @@
 #include "daemon/routes.h"
 
 #include "daemon/gate.h"
+#include "daemon/embedded.h"
 #include "daemon/handlers.h"
 #include "daemon/input.h"
 
@@ -15,8 +16,8 @@ static bool always_slow(const struct api *api, const struct request *request) {
 }
 
 static const struct route routes[] = {
-    {"GET", "/", handle_page, NULL, SCOPE_OPEN, INTAKE_ALWAYS},
-    {"GET", "/openapi.json", handle_openapi, NULL, SCOPE_OPEN, false},
+    {"GET", "/", handle_page, embedded_is_slow, SCOPE_OPEN, INTAKE_QUEUED},
+    {"GET", "/openapi.json", handle_openapi, embedded_is_slow, SCOPE_OPEN, INTAKE_QUEUED},
     {"POST", "/classify", handle_classify, classify_is_slow, SCOPE_INFER, false},
     {"POST", "/compare", handle_compare, compare_is_slow, SCOPE_INFER, false},
     {"POST", "/ensemble", handle_ensemble, compare_is_slow, SCOPE_INFER, false},

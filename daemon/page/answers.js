@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Every level of compression answers, side by side, as one draws.
 import { byId, element, setText, count, percent, sure, micros, bytes } from './dom.js';
-import { call } from './api.js';
+import { ApiError, call } from './api.js';
 import { padBody, frameInput, isWhole } from './pad.js';
-import { store, onStore, tellStore, taskModels, allTasks, chooseTask } from './store.js';
+import { store, onStore, tellStore, refreshStore, taskModels, allTasks, chooseTask } from './store.js';
 
 const GAP_MS = 40; // at least, between two questions
 const AGAIN_MS = 1000; // after the daemon was away or busy
@@ -182,13 +182,15 @@ function comparePath() {
 
 async function askOnce() {
   const body = padBody();
-  if (!body || !store.reference) {
+  if (!body) {
     forgetAll();
     forgetInput();
     tellTrouble('');
     return;
   }
   try {
+    if (!store.reference) await refreshStore({ asks: true }); // a token was refused before
+    if (!store.reference) throw new ApiError(404, 'no_model', 'No model is loaded.');
     const reply = await call('POST', comparePath(), { body: await body, asks: true });
     if (!wanted || padBody()) showReply(reply); // a late answer does not come back after Clear
   } catch (e) {

@@ -297,13 +297,35 @@ visit('networks of other classes are kept apart', { models: [...DIGITS, 'fashion
 
 // ---- Tokens ------------------------------------------------------------------------------------
 
-visit('a token is asked for, and kept in this tab only', { token: 'open sesame' }, async (there, daemon) => {
+async function giveToken(page, token) {
+  await page.locator('#token').fill(token);
+  await page.locator('#token').press('Enter');
+}
+
+visit('who may ask only is asked for another token where that is not enough', {
+  tokens: ['infer:look', 'admin:change'],
+  browser: {
+    arrive: async (there) => {
+      there.forgiven = /401|403/;
+      await there.page.locator('#token-box').waitFor();
+      await there.page.getByRole('button', { name: 'Cancel' }).click();
+      await there.has('#trouble', 'token');
+      await there.sample(3);
+      await giveToken(there.page, 'look');
+    },
+  },
+}, async (there) => {
+  await there.says('3');
+  await there.page.getByRole('button', { name: 'Activate mnist-mlp-3bit' }).click();
+  await there.has('#token-text', 'admin token');
+  await giveToken(there.page, 'change');
+  await there.has('#state-text', 'mnist-mlp-3bit');
+});
+
+visit('a token is asked for, and kept in this tab only', { tokens: ['admin:open sesame'] }, async (there, daemon) => {
   const { page } = there;
   there.forgiven = /401/;
-  const give = async (token) => {
-    await page.locator('#token').fill(token);
-    await page.locator('#token').press('Enter');
-  };
+  const give = (token) => giveToken(page, token);
   await page.getByRole('button', { name: 'Activate mnist-mlp-3bit' }).click();
   await page.locator('#token-box').waitFor();
   await page.getByRole('button', { name: 'Cancel' }).click();

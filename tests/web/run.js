@@ -27,17 +27,17 @@ export async function until(look, what) {
 
 // ---- The daemon --------------------------------------------------------------------------------
 
-// names: files of models/ that it serves; token: what changing something needs.
+// names: files of models/ that it serves; tokens: lines of its token file.
 export class Daemon {
-  constructor(names, { token } = {}) {
+  constructor(names, { tokens } = {}) {
     this.folder = mkdtempSync(join(tmpdir(), 'tnm-web-'));
     this.models = join(this.folder, 'models');
     mkdirSync(this.models);
     mkdirSync(join(this.folder, 'state'));
     for (const name of names) cpSync(join(root, 'models', `${name}.tnm`), join(this.models, `${name}.tnm`));
     this.arguments = ['--models', this.models, '--state', join(this.folder, 'state')];
-    if (token) {
-      writeFileSync(join(this.folder, 'token'), `admin:${token}\n`, { mode: 0o600 });
+    if (tokens) {
+      writeFileSync(join(this.folder, 'token'), `${tokens.join('\n')}\n`, { mode: 0o600 });
       this.arguments.push('--token-file', join(this.folder, 'token'));
     }
     this.port = 0;
@@ -105,6 +105,7 @@ export class Visit {
     visit.watch();
     await options.before?.(visit.page);
     await visit.page.goto(daemon.url);
+    await options.arrive?.(visit);
     await visit.page.locator('#levels tr').first().waitFor();
     return visit;
   }
