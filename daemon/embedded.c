@@ -16,10 +16,19 @@ static void write_inflated(struct json_out *out, struct bytes packed) {
     out->len += len;
 }
 
+static bool takes_gzip(const struct request *request) {
+    return request->accept_encoding != NULL && header_list_has(request->accept_encoding, "gzip");
+}
+
+bool embedded_is_slow(const struct api *api, const struct request *request) {
+    (void)api;
+    return !takes_gzip(request);
+}
+
 void embedded_send(struct reply *reply, const struct request *request, const uint8_t *begin,
                    const uint8_t *end) {
     const struct bytes packed = {begin, (size_t)(end - begin)};
-    if (request->accept_encoding == NULL || !header_list_has(request->accept_encoding, "gzip")) {
+    if (!takes_gzip(request)) {
         write_inflated(&reply->body, packed); // for the few that do not take it as it is
         return;
     }

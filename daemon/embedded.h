@@ -17,4 +17,8 @@
 void embedded_send(struct reply *reply, const struct request *request, const uint8_t *begin,
                    const uint8_t *end);
 
+// For the table of routes: unpacking is for a worker.
+struct api;
+bool embedded_is_slow(const struct api *api, const struct request *request);
+
 #endif

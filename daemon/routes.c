@@ -2,8 +2,8 @@
 // The table of endpoints, and finding one in it.
 #include "daemon/routes.h"
 
-#include "daemon/gate.h"
 #include "daemon/embedded.h"
+#include "daemon/gate.h"
 #include "daemon/handlers.h"
 #include "daemon/input.h"
 
