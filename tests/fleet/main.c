@@ -223,12 +223,15 @@ START_TEST(what_changes_one_server_is_not_for_all) {
     expect_error("POST", "/v2/models/b/inferx", 403, "forbidden");
     expect_error("POST", "/feedback", 403, "forbidden");
     expect_error("GET", "/metrics", 403, "forbidden");
+    expect_error("GET", "/v2/models/b/stats", 403, "forbidden");
 }
 END_TEST
 
 START_TEST(errors_of_a_server_pass) {
     expect_error("POST", "/classify", 415, "unsupported_media_type");
     expect_error("GET", "/models/none", 404, "model_not_found");
+    expect_error("POST", "/v2/models/none/versions/1/infer", 404, "model_not_found");
+    expect_error("POST", "/v1/vision/custom/none", 404, "model_not_found");
 }
 END_TEST
 
