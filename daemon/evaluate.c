@@ -207,7 +207,8 @@ static void evaluate(const struct study *study, void *argument) {
     struct call *call = argument;
     struct evaluation *evaluation = &call->evaluation;
     struct tnm_error err = {0};
-    if (!evaluation_open(evaluation, call->panel->n, call->images, call->labels, &err)) {
+    if (!evaluation_open(evaluation, call->panel->n, call->images, call->labels,
+                         &call->api->draining, &err)) {
         refuse_for(call, &err);
         return;
     }

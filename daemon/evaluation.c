@@ -12,9 +12,9 @@ enum {
 };
 
 bool evaluation_open(struct evaluation *evaluation, size_t n, struct bytes images,
-                     struct bytes labels, struct tnm_error *err) {
+                     struct bytes labels, const atomic_bool *stop, struct tnm_error *err) {
     *evaluation = (struct evaluation){.n = n};
-    if (!labelled_open(&evaluation->set, images, labels, err))
+    if (!labelled_open(&evaluation->set, images, labels, stop, err))
         return false;
     evaluation->subject = calloc(n, sizeof *evaluation->subject);
     if (evaluation->subject != NULL)

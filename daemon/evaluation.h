@@ -39,10 +39,12 @@ struct evaluation {
     uint64_t clock_cost_ns;
 };
 
-// Takes room for n models; served is filled by the caller before evaluation_run. Checks the set.
+// Takes room for n models; served is filled by the caller before evaluation_match. Checks the
+// set, unless *stop becomes true.
 // TNM_EFORMAT, TNM_ELIMIT, TNM_ENOMEM.
 bool evaluation_open(struct evaluation *evaluation, size_t n, struct bytes images,
-                     struct bytes labels, struct tnm_error *err) TNM_MUST_CHECK;
+                     struct bytes labels, const atomic_bool *stop,
+                     struct tnm_error *err) TNM_MUST_CHECK;
 void evaluation_close(struct evaluation *evaluation);
 
 // How much memory it takes beside what was opened, once served is filled.

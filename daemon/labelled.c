@@ -37,29 +37,29 @@ static bool read_images_head(struct labelled *set, struct tnm_error *err) {
                     (unsigned long long)bytes, LABELLED_MOST_BYTES);
 }
 
-static bool check_images(struct labelled *set, struct tnm_error *err) {
+static bool check_images(struct labelled *set, const atomic_bool *stop, struct tnm_error *err) {
     uint8_t piece[PIECE];
     uint64_t left = (uint64_t)set->n * set->width * set->height;
-    for (; left > 0; left -= left < PIECE ? left : PIECE)
+    for (; left > 0; left -= left < PIECE ? left : PIECE) {
+        if (atomic_load_explicit(stop, memory_order_relaxed))
+            return true;
         if (!unpack_read(&set->unpack, piece, left < PIECE ? (size_t)left : PIECE, err))
             return false;
+    }
     return unpack_finish(&set->unpack, err);
 }
 
 // Once through all of it, and back to the first picture.
-static bool open_images(struct labelled *set, struct tnm_error *err) {
+static bool open_images(struct labelled *set, const atomic_bool *stop, struct tnm_error *err) {
     if (!unpack_open(&set->unpack, set->images, err))
         return false;
-    bool ok = read_images_head(set, err) && check_images(set, err);
+    bool ok = read_images_head(set, err) && check_images(set, stop, err);
     unpack_close(&set->unpack);
     return ok && unpack_open(&set->unpack, set->images, err) && read_images_head(set, err);
 }
 
 bool labelled_read(struct labelled *set, uint32_t n, uint8_t *pixel, struct tnm_error *err) {
-    if (!unpack_read(&set->unpack, pixel, (size_t)n * set->width * set->height, err))
-        return false;
-    set->n_read += n;
-    return true;
+    return unpack_read(&set->unpack, pixel, (size_t)n * set->width * set->height, err);
 }
 
 // ---- Labels ------------------------------------------------------------------------------------
@@ -90,9 +90,9 @@ static bool open_labels(struct labelled *set, struct bytes labels, struct tnm_er
 }
 
 bool labelled_open(struct labelled *set, struct bytes images, struct bytes labels,
-                   struct tnm_error *err) {
+                   const atomic_bool *stop, struct tnm_error *err) {
     *set = (struct labelled){.images = images};
-    bool ok = open_images(set, err);
+    bool ok = open_images(set, stop, err);
     if (!ok)
         tnm_fail_in(err, "images");
     else if (!(ok = open_labels(set, labels, err)))

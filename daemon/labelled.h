@@ -6,21 +6,23 @@
 
 #include "daemon/unpack.h"
 
+#include <stdatomic.h>
+
 enum { LABELLED_MOST_IMAGES = 1000000, LABELLED_MOST_BYTES = 1 << 30 };
 
 struct labelled {
     uint32_t n, width, height;
     uint8_t *label;     // (n,), owned
     uint32_t used[256]; // how often each label occurs
-    uint32_t n_read;    // pictures
     struct unpack unpack;
     struct bytes images;
 };
 
-// Checks both files whole; images stay borrowed. TNM_EFORMAT (damaged, truncated, not as many
-// labels as images), TNM_ELIMIT, TNM_ENOMEM.
+// Checks both files whole, unless *stop becomes true, after which labelled_read has what there is.
+// images stay borrowed. TNM_EFORMAT (damaged, truncated, not as many labels as images), TNM_ELIMIT,
+// TNM_ENOMEM.
 bool labelled_open(struct labelled *set, struct bytes images, struct bytes labels,
-                   struct tnm_error *err) TNM_MUST_CHECK;
+                   const atomic_bool *stop, struct tnm_error *err) TNM_MUST_CHECK;
 void labelled_close(struct labelled *set);
 
 // The next n pictures, (n, height, width).
