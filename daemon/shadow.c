@@ -288,13 +288,12 @@ static void run(struct shadow *shadow, struct outcome *outcome) {
 
 // ---- The table ---------------------------------------------------------------------------------
 
-static void restart(struct shadow *shadow, size_t i, const char *digest) {
+static void restart(struct shadow *shadow, size_t i) {
     struct shadow_row *row = &shadow->row[i];
     char model[sizeof row->model];
     memcpy(model, row->model, sizeof model);
     memset(row, 0, sizeof *row);
     memcpy(row->model, model, sizeof model);
-    kept_text(row->digest, sizeof row->digest, digest);
     atomic_store(&shadow->dropped[i], 0);
 }
 
@@ -337,8 +336,9 @@ static void enter(struct shadow *shadow, size_t i, const struct outcome *outcome
     struct shadow_row *row = &shadow->row[i];
     if (shadow->table_plan == outcome->place->plan) {
         const char *digest = outcome->served != NULL ? outcome->served->digest : "";
-        if (strcmp(row->digest, digest) != 0)
-            restart(shadow, i, digest);
+        if (row->digest[0] != 0 && strcmp(row->digest, digest) != 0)
+            restart(shadow, i);
+        kept_text(row->digest, sizeof row->digest, digest);
         row->is_missing = outcome->served == NULL;
         if (!row->is_missing)
             count(row, outcome);
