@@ -15,9 +15,9 @@ static inline void background_idle(void) {
         setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
 }
 
-// The calling thread gives way to others, but gets its share in the end. For what is waited for.
+// The calling thread gives way to others, but gets a tenth of what they do. For what is waited for.
 static inline void background_nice(void) {
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 10);
 }
 
 #endif

@@ -24,7 +24,7 @@ static void judge(const float logits[MADE_OUTPUTS], struct expected *expected) {
     expected->margin = (1 - exp((double)logits[second] - (double)logits[first])) / sum;
 }
 
-struct expected expect_answer(unsigned seed, unsigned input) {
+static struct expected find_answer(unsigned seed, unsigned input) {
     struct made made = made_model(seed, false);
     const struct tnm_limits limits = {1 << 24, 1 << 24};
     struct tnm_model *model = tnm_model_from_bytes(made.bytes, made.len, &limits, NULL);
@@ -37,6 +37,16 @@ struct expected expect_answer(unsigned seed, unsigned input) {
     tnm_model_close(model);
     made_free(&made);
     return expected;
+}
+
+struct expected expect_answer(unsigned seed, unsigned input) {
+    enum { SEEDS = 4, INPUTS = 128 };
+    static struct expected found[SEEDS][INPUTS];
+    ck_assert(seed < SEEDS && input < INPUTS);
+    struct expected *answer = &found[seed][input];
+    if (answer->digest[0] == '\0')
+        *answer = find_answer(seed, input);
+    return *answer;
 }
 
 void expect_classified(uint16_t port, unsigned input, const char *query, const char *id,

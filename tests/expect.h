@@ -14,7 +14,8 @@ struct expected {
     char digest[65]; // of the model
 };
 
-// What made_model(seed) says of made_input(input).
+// What made_model(seed) says of made_input(input); seeds below 4, inputs below 128. From one
+// thread.
 struct expected expect_answer(unsigned seed, unsigned input);
 
 // POST /classify with the input, the query and the request id (either may be NULL). Fails the test

@@ -27,6 +27,12 @@ static void teardown(void) {
     made_free(&made);
 }
 
+// The model as if it served.
+static struct served serve(const char *name) {
+    return (struct served){
+        .name = name, .digest = tnm_model_digest(model), .generation = 1, .model = model};
+}
+
 // ---- Feedback ----------------------------------------------------------------------------------
 
 enum { SIZE = 7, STEPS = 3000 };
@@ -48,7 +54,7 @@ static struct listed *find_listed(struct listed *list, size_t n, const char *id,
 }
 
 START_TEST(the_memory_is_a_list_of_the_last) {
-    struct served served = {"m", tnm_model_digest(model), 1, model};
+    struct served served = serve("m");
     struct feedback *feedback = feedback_open(SIZE, NULL);
     struct listed list[SIZE] = {0};
     struct randomness random;
@@ -106,7 +112,7 @@ START_TEST(only_so_many_models_are_counted) {
     for (unsigned i = 0; i <= FEEDBACK_MODELS; i++) {
         snprintf(name, sizeof name, "m%u", i);
         snprintf(id, sizeof id, "r%u", i);
-        struct served served = {name, tnm_model_digest(model), 1, model};
+        struct served served = serve(name);
         feedback_remember(feedback, &(struct seen){.served = &served, .request_id = id});
     }
     ck_assert_int_eq(feedback_judge(feedback, "r0", 0, "0", &verdict), FEEDBACK_UNKNOWN);
@@ -167,7 +173,7 @@ static void expect_kept(struct replay *replay, unsigned number) {
 }
 
 START_TEST(the_last_inputs_are_kept_as_they_were) {
-    struct served served = {"m", tnm_model_digest(model), 1, model};
+    struct served served = serve("m");
     struct replay *replay = replay_open(5, NULL);
     float x[8], room[8];
     struct replayed out;
@@ -190,7 +196,7 @@ END_TEST
 START_TEST(large_inputs_leave_room_for_fewer) {
     const size_t n = 25 << 20;
     float *x = calloc(n, sizeof *x);
-    struct served served = {"m", tnm_model_digest(model), 1, model};
+    struct served served = serve("m");
     struct replay *replay = replay_open(5, NULL);
     uint64_t first = 0;
     const struct seen large = {.served = &served, .request_id = "large", .n = n, .x = x};
@@ -289,7 +295,7 @@ START_TEST(an_evaluation_of_other_classes_is_refused) {
     struct tnm_error err = {0};
     struct evaluation evaluation;
     const atomic_bool stop = false;
-    struct served served = {"m", tnm_model_digest(model), 1, model};
+    struct served served = serve("m");
     blank_set(3, &images, &labels);
     ((uint8_t *)(uintptr_t)labels.at)[9] = 10;
     ck_assert(evaluation_open(&evaluation, 1, images, labels, &stop, &err));
