@@ -120,7 +120,7 @@ $(BUILD)/%.o: %.c | $(BUILD)/packages
 	$(CC) $(ALL_CFLAGS) $(EXTRA) $(if $(USES),$(call flags,$(USES))) -MMD -MP -c -o $@ $<
 
 # The page, as one document that daemon/page.c holds.
-$(BUILD)/page.html.gz: $(wildcard daemon/page/*) | $(BUILD)/packages
+$(BUILD)/page.html.gz: daemon/page/bundle $(wildcard daemon/page/*.html daemon/page/*.js daemon/page/*.css) | $(BUILD)/packages
 	daemon/page/bundle $(BUILD)
 $(BUILD)/daemon/page.o: $(BUILD)/page.html.gz
 $(BUILD)/openapi.json.gz: daemon/openapi.json | $(BUILD)/packages

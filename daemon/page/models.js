@@ -135,7 +135,15 @@ function showRollback() {
   setText(button, store.previous ? `Roll back to ${store.previous}` : 'Roll back');
 }
 
-const plot = () => drawScatter(byId('scatter'), taskModels(), store.active);
+let plotted = '';
+
+// Anew only if it would be another, so that what one points at stays.
+function plot() {
+  const figure = byId('scatter');
+  const now = JSON.stringify([figure.clientWidth, store.active, taskModels().map((m) => [m.name, m.digest])]);
+  if (now !== plotted) drawScatter(figure, taskModels(), store.active);
+  plotted = now;
+}
 
 function show() {
   showShelf();
