@@ -35,7 +35,7 @@ struct scratch {
     size_t size;
 };
 
-// How a request is taken. The first two are what false and true stand for in a row of the table.
+// How a request is taken.
 enum intake {
     INTAKE_QUEUED,  // its body up to max-body, in memory; 503 when the daemon is full
     INTAKE_ALWAYS,  // the same, but answered even then
