@@ -778,6 +778,7 @@ END_TEST
 // One of the clients that hammer until they are told to close or the server is gone.
 struct hammer {
     pthread_t thread;
+    uint16_t port;
     unsigned answered, lost;
 };
 
@@ -789,7 +790,7 @@ static void *hammer_on(void *argument) {
     uint8_t pixels[MADE_INPUTS];
     made_input(2, pixels);
     struct client client;
-    while (client_open(&client, run.daemon.port)) {
+    while (client_open(&client, hammer->port)) {
         struct answer answer;
         unsigned before = hammer->answered;
         bool closes = false;
@@ -810,8 +811,10 @@ START_TEST(no_request_is_lost_when_it_stops_under_load) {
     struct hammer hammer[N] = {0};
     unsigned answered = 0, lost = 0;
     served_start(&run, NULL);
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < N; i++) {
+        hammer[i].port = run.daemon.port;
         ck_assert_int_eq(pthread_create(&hammer[i].thread, NULL, hammer_on, &hammer[i]), 0);
+    }
     struct timespec pause = {0, 300000000};
     nanosleep(&pause, NULL); // the load's duration
     ck_assert_int_eq(daemon_stop(&run.daemon), 0);
