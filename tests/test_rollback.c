@@ -263,7 +263,7 @@ START_TEST(what_cannot_be_an_alias_is_said) {
     ck_assert(daemon_log_has(&up.run, "model refused: bad", 60000));
     set_alias("x", "bad", 409, "not_loaded");
     for (int i = 0; i < 64; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "alias-%d", i);
         set_alias(name, "two", 201, NULL);
     }
