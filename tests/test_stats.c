@@ -111,7 +111,7 @@ START_TEST(reasons_are_told_apart_by_their_letters) {
 END_TEST
 
 START_TEST(more_reasons_than_there_is_room_for_are_one) {
-    static char word[200][8];
+    static char word[200][16];
     uint64_t n, all = 0;
     unsigned words = 0;
     for (int i = 0; i < 200; i++) {
