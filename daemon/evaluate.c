@@ -136,8 +136,10 @@ static void write_result(struct json_out *out, const struct evaluation *evaluati
     json_out_raw(out, ",", 1);
     json_out_decimal(out, high, 6);
     json_out_raw(out, "]", 1);
-    write_decimal(out, "p50_us", spread_quantile(&subject->infer, 0.5) / 1e3);
-    write_decimal(out, "p99_us", spread_quantile(&subject->infer, 0.99) / 1e3);
+    write_key(out, "p50_us");
+    json_out_decimal(out, spread_quantile(&subject->infer, 0.5) / 1e3, 2);
+    write_key(out, "p99_us");
+    json_out_decimal(out, spread_quantile(&subject->infer, 0.99) / 1e3, 2);
     write_decimal(out, "cpu_s_per_1000", (double)subject->cpu_ns / 1e6 / evaluation->done);
     write_confusion(out, subject);
     if (subject != &evaluation->subject[evaluation->reference]) {
