@@ -3,7 +3,15 @@
 import { byId, element, setText, count, percent, sure, micros, bytes } from './dom.js';
 import { ApiError, call } from './api.js';
 import { padBody, frameInput, isWhole } from './pad.js';
-import { store, onStore, tellStore, refreshStore, taskModels, allTasks, chooseTask } from './store.js';
+import {
+  store,
+  onStore,
+  tellStore,
+  refreshStore,
+  taskModels,
+  allTasks,
+  chooseTask,
+} from './store.js';
 
 const GAP_MS = 40; // at least, between two questions
 const AGAIN_MS = 1000; // after the daemon was away or busy
@@ -21,13 +29,21 @@ let rows = new Map(); // by the model's name
 function nameCell(model) {
   const left = percent(1 - model.sparsity, 1);
   const bits = model.bits ? ` · ${model.bits} bit` : '';
-  return element('th', { role: 'rowheader', scope: 'row' },
+  return element(
+    'th',
+    { role: 'rowheader', scope: 'row' },
     element('span', { class: 'model', text: model.name }),
-    element('span', { class: 'sub' },
+    element(
+      'span',
+      { class: 'sub' },
       element('span', { class: 'small-only', text: `${bytes(model.bytes)} · ` }),
-      left, element('span', { class: 'wide-only', text: ' of weights' }), bits,
+      left,
+      element('span', { class: 'wide-only', text: ' of weights' }),
+      bits,
       element('span', { class: 'tag active', text: 'active' }),
-      element('span', { class: 'tag reference', text: 'reference' })));
+      element('span', { class: 'tag reference', text: 'reference' }),
+    ),
+  );
 }
 
 function makeRow(model) {
@@ -38,8 +54,16 @@ function makeRow(model) {
   const sureness = cell('number sure');
   const time = cell('number time');
   const barBox = element('span', { class: 'bars', 'aria-hidden': 'true' }, ...bars);
-  const row = element('tr', { role: 'row' }, nameCell(model),
-    cell('number size', count(model.bytes)), cell('center says', says, mark), cell('chances', barBox), sureness, time);
+  const row = element(
+    'tr',
+    { role: 'row' },
+    nameCell(model),
+    cell('number size', count(model.bytes)),
+    cell('center says', says, mark),
+    cell('chances', barBox),
+    sureness,
+    time,
+  );
   return { row, says, mark, bars, sureness, time };
 }
 
@@ -60,7 +84,10 @@ function fillRow(cells, result, reference) {
   const differs = !result.agree && result.model !== reference;
   cells.row.classList.toggle('differs', differs);
   setText(cells.mark, result.model === reference ? '' : differs ? '≠' : '✓');
-  cells.mark.setAttribute('aria-label', differs ? 'differs from the reference' : 'agrees with the reference');
+  cells.mark.setAttribute(
+    'aria-label',
+    differs ? 'differs from the reference' : 'agrees with the reference',
+  );
   cells.mark.setAttribute('role', 'img');
 }
 
@@ -97,8 +124,10 @@ function tellInput(input, side) {
   const from = `${input.kind.toUpperCase()}, ${count(input.width)} × ${count(input.height)}`;
   if (input.as_is) return `${from}: passed on as it is.`;
   if (!input.found) return `${from}: no mark was found in it.`;
-  if (isWhole(input)) return `${from}: all of it, made smaller${input.inverted ? ' and inverted' : ''}.`;
-  return `${from}: ${input.orientation > 1 ? 'turned upright, ' : ''}the mark cut out${input.inverted ? ', inverted' : ''} and centred.`;
+  if (isWhole(input))
+    return `${from}: all of it, made smaller${input.inverted ? ' and inverted' : ''}.`;
+  const upright = input.orientation > 1 ? 'turned upright, ' : '';
+  return `${from}: ${upright}the mark cut out${input.inverted ? ', inverted' : ''} and centred.`;
 }
 
 function forgetInput() {
@@ -124,9 +153,20 @@ function tellVerdict(reply) {
   const all = reply.results.reduce((sum, r) => sum + r.infer_us, 0);
   setText(byId('verdict-class'), best.label);
   byId('verdict-class').classList.toggle('word', best.label.length > 2);
-  setText(byId('answers-title'), n === 1 ? 'One model answers' : agreeing < n ? `${agreeing} of ${n} levels agree`
-    : n === 2 ? 'Both levels agree' : `All ${n} levels agree`);
-  setText(byId('verdict-text'), `${reply.reference} says ${best.label}. Together they took ${micros(all)}.`);
+  setText(
+    byId('answers-title'),
+    n === 1
+      ? 'One model answers'
+      : agreeing < n
+        ? `${agreeing} of ${n} levels agree`
+        : n === 2
+          ? 'Both levels agree'
+          : `All ${n} levels agree`,
+  );
+  setText(
+    byId('verdict-text'),
+    `${reply.reference} says ${best.label}. Together they took ${micros(all)}.`,
+  );
   speak(`${best.label}. ${agreeing} of ${n} agree with ${reply.reference}.`);
   agreement.agreed += agreeing - 1;
   agreement.asked += n - 1;
@@ -136,7 +176,10 @@ function forgetVerdict() {
   setText(byId('verdict-class'), '–');
   byId('verdict-class').classList.remove('word');
   setText(byId('answers-title'), 'Every level answers');
-  setText(byId('verdict-text'), 'The same picture, decoded once, run by each model that is loaded.');
+  setText(
+    byId('verdict-text'),
+    'The same picture, decoded once, run by each model that is loaded.',
+  );
   speak('');
 }
 
@@ -226,24 +269,41 @@ export function taskName(task) {
 function showTasks() {
   const tasks = allTasks();
   byId('tasks').hidden = tasks.length < 2;
-  byId('tasks').replaceChildren(...tasks.map((task) => element('button', {
-    type: 'button',
-    'aria-pressed': String(task === store.task),
-    text: `${taskName(task)} (${taskModels(task).length})`,
-    onclick: () => chooseTask(task),
-  })));
+  byId('tasks').replaceChildren(
+    ...tasks.map((task) =>
+      element('button', {
+        type: 'button',
+        'aria-pressed': String(task === store.task),
+        text: `${taskName(task)} (${taskModels(task).length})`,
+        onclick: () => chooseTask(task),
+      }),
+    ),
+  );
 }
 
 function showReferences() {
-  byId('reference').replaceChildren(...taskModels().map((m) =>
-    element('option', { value: m.name, text: m.name, selected: m.name === store.reference })));
+  byId('reference').replaceChildren(
+    ...taskModels().map((m) =>
+      element('option', { value: m.name, text: m.name, selected: m.name === store.reference }),
+    ),
+  );
 }
 
 function showColumns(models) {
   const labels = models[0]?.labels ?? [];
   const short = labels.length <= MOST_BARS && labels.every((label) => label.length < 3);
-  byId('classes').replaceChildren(...(short ? [element('span', { class: 'unseen', text: 'Probability of ' }),
-    element('span', { class: 'bars names' }, ...labels.map((label) => element('span', { text: label })))] : ['Probability']));
+  byId('classes').replaceChildren(
+    ...(short
+      ? [
+          element('span', { class: 'unseen', text: 'Probability of ' }),
+          element(
+            'span',
+            { class: 'bars names' },
+            ...labels.map((label) => element('span', { text: label })),
+          ),
+        ]
+      : ['Probability']),
+  );
   const other = labels.length > 0 && labels.join('') !== '0123456789';
   byId('samples').classList.toggle('other', other);
   setText(byId('ask-title'), other ? 'Show a picture' : 'Draw a digit');

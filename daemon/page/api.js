@@ -72,7 +72,11 @@ async function errorOf(response) {
   } catch {
     // not ours: a proxy's
   }
-  return new ApiError(response.status, said.code ?? 'unknown', said.error ?? `status ${response.status}`);
+  return new ApiError(
+    response.status,
+    said.code ?? 'unknown',
+    said.error ?? `status ${response.status}`,
+  );
 }
 
 async function sendOnce(method, path, options) {

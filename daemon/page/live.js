@@ -7,13 +7,29 @@ import { timeChart } from './chart.js';
 import { parseMetrics, sumOf, bucketsOf, quantileBetween } from './metrics.js';
 
 // Calls that ask for an answer; not those by which this page and others look at the daemon.
-const ANSWERING = /^\/(classify|compare|ensemble|evaluate|replay|v1\/vision|api\/(image|features))|\/infer$/;
+const ANSWERING =
+  /^\/(classify|compare|ensemble|evaluate|replay|v1\/vision|api\/(image|features))|\/infer$/;
 const isWork = (labels) => ANSWERING.test(labels.route ?? '');
 
 const charts = {
-  requests: timeChart({ title: 'Requests a second', names: ['all'], format: (v) => (v < 10 ? v.toFixed(1) : count(v)), least: 5 }),
-  latency: timeChart({ title: 'Latency', names: ['half below', '99 % below'], format: (s) => micros(1e6 * s), least: 0.001 }),
-  agreement: timeChart({ title: 'Agreement with the reference', names: ['all levels'], format: (v) => percent(v, 1), most: 1 }),
+  requests: timeChart({
+    title: 'Requests a second',
+    names: ['all'],
+    format: (v) => (v < 10 ? v.toFixed(1) : count(v)),
+    least: 5,
+  }),
+  latency: timeChart({
+    title: 'Latency',
+    names: ['half below', '99 % below'],
+    format: (s) => micros(1e6 * s),
+    least: 0.001,
+  }),
+  agreement: timeChart({
+    title: 'Agreement with the reference',
+    names: ['all levels'],
+    format: (v) => percent(v, 1),
+    most: 1,
+  }),
 };
 
 let before = null;
@@ -49,7 +65,10 @@ function push(now) {
 export async function refreshLive() {
   try {
     push(read(parseMetrics(await call('GET', '/metrics', { text: true })), performance.now()));
-    setText(byId('live-text'), 'Everybody\'s questions in the last two minutes, looked at every two seconds.');
+    setText(
+      byId('live-text'),
+      "Everybody's questions in the last two minutes, looked at every two seconds.",
+    );
   } catch (e) {
     before = null;
     setText(byId('live-text'), `No metrics: ${e.message}`);

@@ -16,8 +16,14 @@ const LOOK_MS = 2000;
 let there = null; // whether it answered last; null: not asked yet
 
 function showState() {
-  const text = there === false ? 'connection lost, trying again…'
-    : store.active ? `${store.active} · generation ${store.generation}` : there ? 'no model is active' : 'asking…';
+  const text =
+    there === false
+      ? 'connection lost, trying again…'
+      : store.active
+        ? `${store.active} · generation ${store.generation}`
+        : there
+          ? 'no model is active'
+          : 'asking…';
   setText(byId('state-text'), text);
   byId('state').className = `state ${there === false ? 'lost' : store.active ? 'well' : ''}`;
 }
@@ -40,10 +46,20 @@ hooks.askToken = (why) => {
   byId('token').value = '';
   box.returnValue = '';
   box.showModal();
-  asked = new Promise((resolve) => box.addEventListener('close', () => {
-    asked = null;
-    resolve(box.returnValue === 'ok' && byId('token').value.trim() ? byId('token').value.trim() : null);
-  }, { once: true }));
+  asked = new Promise((resolve) =>
+    box.addEventListener(
+      'close',
+      () => {
+        asked = null;
+        resolve(
+          box.returnValue === 'ok' && byId('token').value.trim()
+            ? byId('token').value.trim()
+            : null,
+        );
+      },
+      { once: true },
+    ),
+  );
   return asked;
 };
 

@@ -54,8 +54,14 @@ function describe() {
   byId('pad-hint').hidden = !empty;
   byId('undo').disabled = picture !== null || strokes.length === 0;
   byId('clear').disabled = empty;
-  canvas.setAttribute('aria-label', picture ? 'A picture that was given'
-    : empty ? 'Empty drawing' : `Drawing of ${strokes.length} stroke${strokes.length > 1 ? 's' : ''}`);
+  canvas.setAttribute(
+    'aria-label',
+    picture
+      ? 'A picture that was given'
+      : empty
+        ? 'Empty drawing'
+        : `Drawing of ${strokes.length} stroke${strokes.length > 1 ? 's' : ''}`,
+  );
 }
 
 function update() {
@@ -65,7 +71,7 @@ function update() {
   changed();
 }
 
-// What the network looked at, in shares of the upright picture. input is what the daemon says of it.
+// What the network looked at, in shares of the upright picture. input is what the daemon says.
 function cropOf(input) {
   const [w, h] = input.orientation > 4 ? [input.height, input.width] : [input.width, input.height];
   return input.crop.map((v, i) => (v * input.scale) / (i % 2 === 0 ? w : h));
@@ -96,7 +102,10 @@ export function padBody() {
 function pointOf(event) {
   const box = canvas.getBoundingClientRect();
   const within = (v) => Math.min(1, Math.max(0, v));
-  return [within((event.clientX - box.left) / box.width), within((event.clientY - box.top) / box.height)];
+  return [
+    within((event.clientX - box.left) / box.width),
+    within((event.clientY - box.top) / box.height),
+  ];
 }
 
 let drawingPointer = null;
@@ -189,8 +198,11 @@ function listenToFiles(refused) {
 // ---- Samples -----------------------------------------------------------------------------------
 
 function sampleButton(digit, lines) {
-  const svg = drawing('svg', { viewBox: '15 5 70 90', 'aria-hidden': 'true' },
-    ...lines.map((stroke) => drawing('path', { d: strokePath(stroke), 'stroke-width': 100 * PEN })));
+  const svg = drawing(
+    'svg',
+    { viewBox: '15 5 70 90', 'aria-hidden': 'true' },
+    ...lines.map((stroke) => drawing('path', { d: strokePath(stroke), 'stroke-width': 100 * PEN })),
+  );
   const show = () => {
     [picture, strokes] = [null, lines.map((stroke) => [...stroke])];
     update();
@@ -205,11 +217,13 @@ export function startPad(whenChanged, refused) {
   changed = whenChanged;
   canvas.addEventListener('pointerdown', begin);
   canvas.addEventListener('pointermove', add);
-  for (const type of ['pointerup', 'pointercancel', 'lostpointercapture']) canvas.addEventListener(type, end);
+  for (const type of ['pointerup', 'pointercancel', 'lostpointercapture'])
+    canvas.addEventListener(type, end);
   byId('undo').addEventListener('click', undo);
   byId('clear').addEventListener('click', clear);
   document.addEventListener('keydown', (e) => {
-    if ((e.ctrlKey || e.metaKey) && !e.shiftKey && e.key === 'z' && !e.target.matches('input')) undo();
+    if ((e.ctrlKey || e.metaKey) && !e.shiftKey && e.key === 'z' && !e.target.matches('input'))
+      undo();
   });
   listenToFiles(refused);
   byId('samples').append(...samples.map((lines, digit) => sampleButton(digit, lines)));

@@ -4,7 +4,14 @@ import { call, modelPath } from './api.js';
 
 // models: as GET /models has them, the largest first, with labels. Models of one task have the same
 // inputs and labels: only they can be compared. task: the key of the one that is shown.
-export const store = { models: [], active: null, previous: null, generation: 0, task: null, reference: null };
+export const store = {
+  models: [],
+  active: null,
+  previous: null,
+  generation: 0,
+  task: null,
+  reference: null,
+};
 
 const listeners = [];
 export const onStore = (listener) => listeners.push(listener);
@@ -14,7 +21,8 @@ const labels = new Map(); // of a digest
 
 // Labels come with one model at a time, and stay what they are.
 async function addLabels(model) {
-  if (!labels.has(model.digest)) labels.set(model.digest, (await call('GET', modelPath(model.name))).labels);
+  if (!labels.has(model.digest))
+    labels.set(model.digest, (await call('GET', modelPath(model.name))).labels);
   model.labels = labels.get(model.digest);
   model.task = JSON.stringify([model.inputs, model.labels]);
 }
@@ -42,11 +50,18 @@ let before = '';
 // Asks again; tells who listens if anything is new.
 export async function refreshStore(options = {}) {
   const heard = await call('GET', '/models', options);
-  const models = heard.models.sort((a, b) => (b.bytes ?? 0) - (a.bytes ?? 0) || (a.name < b.name ? -1 : 1));
+  const models = heard.models.sort(
+    (a, b) => (b.bytes ?? 0) - (a.bytes ?? 0) || (a.name < b.name ? -1 : 1),
+  );
   const now = JSON.stringify(heard);
   if (now === before) return;
   await Promise.all(models.filter((m) => m.digest).map(addLabels));
-  Object.assign(store, { models, active: heard.active, previous: heard.previous, generation: heard.generation });
+  Object.assign(store, {
+    models,
+    active: heard.active,
+    previous: heard.previous,
+    generation: heard.generation,
+  });
   before = now;
   settle();
   tellStore();

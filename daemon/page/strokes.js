@@ -65,4 +65,5 @@ export const samples = DIGITS.map((text) =>
   text.split('/').map((stroke) => {
     const n = stroke.trim().split(' ').map(Number);
     return n.filter((_, i) => i % 2 === 0).map((x, i) => [x / 100, n[2 * i + 1] / 100]);
-  }));
+  }),
+);

@@ -18,15 +18,30 @@ function paint(canvas, width, height, cells) {
   canvas.height = height;
   const image = new ImageData(width, height);
   for (const { x, y, level, colour } of cells)
-    image.data.set([...colour, Math.round(255 * (0.18 + 0.82 * Math.sqrt(Math.abs(level))))], 4 * (y * width + x));
+    image.data.set(
+      [...colour, Math.round(255 * (0.18 + 0.82 * Math.sqrt(Math.abs(level))))],
+      4 * (y * width + x),
+    );
   canvas.getContext('2d').putImageData(image, 0, 0);
 }
 
 function drawSeen(view) {
   const [width, height] = view.picture;
   const levels = decode(view.seen);
-  paint(byId('seen'), width, height, [...levels].map((v, i) => ({ v, i })).filter(({ v }) => v > 0)
-    .map(({ v, i }) => ({ x: i % width, y: Math.floor(i / width), level: v / 255, colour: TEAL })));
+  paint(
+    byId('seen'),
+    width,
+    height,
+    [...levels]
+      .map((v, i) => ({ v, i }))
+      .filter(({ v }) => v > 0)
+      .map(({ v, i }) => ({
+        x: i % width,
+        y: Math.floor(i / width),
+        level: v / 255,
+        colour: TEAL,
+      })),
+  );
 }
 
 // Units side by side with a gap between; lines, one pixel high, below each other.
@@ -34,25 +49,33 @@ function drawTiles(view) {
   const [width, height] = view.picture;
   const values = new Int8Array(decode(view.values).buffer);
   const room = byId('tiles').parentElement.clientWidth > 520 ? 336 : 168;
-  const across = height === 1 ? 1 : Math.max(1, Math.min(view.units.length, Math.floor(room / width)));
+  const across =
+    height === 1 ? 1 : Math.max(1, Math.min(view.units.length, Math.floor(room / width)));
   const gap = height === 1 ? 0 : 1;
   const down = Math.max(1, Math.ceil(view.units.length / across));
   const cells = [];
   values.forEach((v, i) => {
     const unit = Math.floor(i / (width * height));
     const [x, y] = [i % width, Math.floor(i / width) % height];
-    if (v !== 0) cells.push({
-      x: (unit % across) * (width + gap) + x, y: Math.floor(unit / across) * (height + gap) + y,
-      level: v / 127, colour: v > 0 ? WARM : COLD,
-    });
+    if (v !== 0)
+      cells.push({
+        x: (unit % across) * (width + gap) + x,
+        y: Math.floor(unit / across) * (height + gap) + y,
+        level: v / 127,
+        colour: v > 0 ? WARM : COLD,
+      });
   });
   paint(byId('tiles'), across * (width + gap) - gap, down * (height + gap) - gap, cells);
 }
 
 function tellWeights(view) {
   const [rows, columns] = view.shape;
-  setText(byId('weights-text'), `${view.name}: ${count(rows)} units of ${count(columns)} inputs each. `
-    + `${count(view.nonzeros)} of ${count(view.weights)} weights are left, ${percent(view.nonzeros / view.weights)}.`);
+  setText(
+    byId('weights-text'),
+    `${view.name}: ${count(rows)} units of ${count(columns)} inputs each. ` +
+      `${count(view.nonzeros)} of ${count(view.weights)} weights are left, ` +
+      `${percent(view.nonzeros / view.weights)}.`,
+  );
 }
 
 // ---- Choosing ----------------------------------------------------------------------------------
@@ -83,12 +106,18 @@ function fillSelect(select, options, chosen) {
   const now = JSON.stringify(options);
   if (select.dataset.options === now) return;
   select.dataset.options = now;
-  select.replaceChildren(...options.map((text) => element('option', { value: text, text, selected: text === chosen })));
+  select.replaceChildren(
+    ...options.map((text) => element('option', { value: text, text, selected: text === chosen })),
+  );
 }
 
 function fillLayers() {
   const model = taskModels().find((m) => m.name === byId('weights-model').value);
-  fillSelect(byId('weights-layer'), (model?.layers ?? []).map((l) => l.name), byId('weights-layer').value);
+  fillSelect(
+    byId('weights-layer'),
+    (model?.layers ?? []).map((l) => l.name),
+    byId('weights-layer').value,
+  );
 }
 
 function fillModels() {
@@ -103,8 +132,11 @@ export function startWeights() {
   onStore(fillModels);
   byId('weights-model').addEventListener('change', () => (fillLayers(), show()));
   byId('weights-layer').addEventListener('change', show);
-  new IntersectionObserver((entries) => {
-    near ||= entries.some((e) => e.isIntersecting);
-    show();
-  }, { rootMargin: '400px' }).observe(byId('seen'));
+  new IntersectionObserver(
+    (entries) => {
+      near ||= entries.some((e) => e.isIntersecting);
+      show();
+    },
+    { rootMargin: '400px' },
+  ).observe(byId('seen'));
 }

@@ -16,14 +16,20 @@ const lines = [
 ];
 
 // Of each digit: strokes of [x, y], 0 to 1.
-export const hand = lines.map((digit) => digit.split('/').map((stroke) => {
-  const n = stroke.trim().split(' ').map((v) => v / 100);
-  return n.filter((_, i) => i % 2 === 0).map((x, i) => [x, n[2 * i + 1]]);
-}));
+export const hand = lines.map((digit) =>
+  digit.split('/').map((stroke) => {
+    const n = stroke
+      .trim()
+      .split(' ')
+      .map((v) => v / 100);
+    return n.filter((_, i) => i % 2 === 0).map((x, i) => [x, n[2 * i + 1]]);
+  }),
+);
 
 // The same with points between, as a hand passes through them.
-export const slowly = (stroke) => stroke.flatMap(([x, y], i) => {
-  if (i === 0) return [[x, y]];
-  const [a, b] = stroke[i - 1];
-  return [0.25, 0.5, 0.75, 1].map((t) => [a + (x - a) * t, b + (y - b) * t]);
-});
+export const slowly = (stroke) =>
+  stroke.flatMap(([x, y], i) => {
+    if (i === 0) return [[x, y]];
+    const [a, b] = stroke[i - 1];
+    return [0.25, 0.5, 0.75, 1].map((t) => [a + (x - a) * t, b + (y - b) * t]);
+  });

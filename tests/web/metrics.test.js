@@ -21,7 +21,10 @@ d_seconds_bucket{route="/y",le="+Inf"} 1
 test('values are summed over the series that fit', () => {
   const metrics = parseMetrics(TEXT);
   assert.equal(sumOf(metrics, 'a_total'), 49);
-  assert.equal(sumOf(metrics, 'a_total', (l) => l.route === '/y'), 45);
+  assert.equal(
+    sumOf(metrics, 'a_total', (l) => l.route === '/y'),
+    45,
+  );
   assert.equal(sumOf(metrics, 'plain'), 7);
   assert.equal(sumOf(metrics, 'none'), 0);
 });
@@ -32,12 +35,29 @@ test('labels are unescaped', () => {
 });
 
 test('buckets are added by their bound', () => {
-  assert.deepEqual([...bucketsOf(parseMetrics(TEXT), 'd_seconds')], [[0.1, 11], [0.2, 31], [Infinity, 41]]);
+  assert.deepEqual(
+    [...bucketsOf(parseMetrics(TEXT), 'd_seconds')],
+    [
+      [0.1, 11],
+      [0.2, 31],
+      [Infinity, 41],
+    ],
+  );
 });
 
 test('quantiles are those of what was counted between two looks', () => {
-  const before = new Map([[1, 5], [2, 5], [4, 5], [Infinity, 5]]);
-  const now = new Map([[1, 5], [2, 15], [4, 25], [Infinity, 25]]);
+  const before = new Map([
+    [1, 5],
+    [2, 5],
+    [4, 5],
+    [Infinity, 5],
+  ]);
+  const now = new Map([
+    [1, 5],
+    [2, 15],
+    [4, 25],
+    [Infinity, 25],
+  ]);
   assert.equal(quantileBetween(before, now, 0.5), 2);
   assert.equal(quantileBetween(before, now, 0.25), 1.5);
   assert.equal(quantileBetween(before, now, 0.75), 3);
@@ -45,5 +65,15 @@ test('quantiles are those of what was counted between two looks', () => {
 });
 
 test('beyond the last bound there is only that bound', () => {
-  assert.equal(quantileBetween(new Map(), new Map([[1, 0], [Infinity, 9]]), 0.99), 1);
+  assert.equal(
+    quantileBetween(
+      new Map(),
+      new Map([
+        [1, 0],
+        [Infinity, 9],
+      ]),
+      0.99,
+    ),
+    1,
+  );
 });

@@ -5,16 +5,22 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Daemon, Visit, closeBrowser, openBrowser, root, until } from './run.js';
 
-const MARK = '42 17 33 30 30 45 45 52 62 44 64 28 56 19 64 30 62 60 56 86'.split(' ').map((v) => v / 100);
+const MARK = '42 17 33 30 30 45 45 52 62 44 64 28 56 19 64 30 62 60 56 86'
+  .split(' ')
+  .map((v) => v / 100);
 
-const models = readdirSync(join(root, 'models')).filter((f) => f.endsWith('.tnm')).map((f) => f.slice(0, -4));
+const models = readdirSync(join(root, 'models'))
+  .filter((f) => f.endsWith('.tnm'))
+  .map((f) => f.slice(0, -4));
 const daemon = await new Daemon(models).start();
 await openBrowser();
 for (const colorScheme of ['light', 'dark']) {
   const there = await Visit.begin(daemon, { colorScheme, viewport: { width: 1200, height: 720 } });
   const box = await there.padBox();
   for (let i = 0; i < MARK.length; i += 2) {
-    await there.page.mouse.move(box.x + MARK[i] * box.width, box.y + MARK[i + 1] * box.height, { steps: 4 });
+    await there.page.mouse.move(box.x + MARK[i] * box.width, box.y + MARK[i + 1] * box.height, {
+      steps: 4,
+    });
     if (i === 0) await there.page.mouse.down();
   }
   await there.page.mouse.up();

@@ -34,7 +34,8 @@ export class Daemon {
     this.models = join(this.folder, 'models');
     mkdirSync(this.models);
     mkdirSync(join(this.folder, 'state'));
-    for (const name of names) cpSync(join(root, 'models', `${name}.tnm`), join(this.models, `${name}.tnm`));
+    for (const name of names)
+      cpSync(join(root, 'models', `${name}.tnm`), join(this.models, `${name}.tnm`));
     this.arguments = ['--models', this.models, '--state', join(this.folder, 'state')];
     if (tokens) {
       writeFileSync(join(this.folder, 'token'), `${tokens.join('\n')}\n`, { mode: 0o600 });
@@ -47,12 +48,18 @@ export class Daemon {
   // The same port again, where it had one.
   async start() {
     const listen = `127.0.0.1:${this.port}`;
-    this.process = spawn(join(build, 'tnmd'), [...this.arguments, '--listen', listen], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.process = spawn(join(build, 'tnmd'), [...this.arguments, '--listen', listen], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     let said = '';
-    this.process.stderr.on('data', (data) => (said += data, this.log += data));
+    this.process.stderr.on('data', (data) => ((said += data), (this.log += data)));
     this.ended = new Promise((resolve) => this.process.on('exit', (code) => resolve(code)));
-    const found = await until(() => /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(said)
-      ?? (this.process.exitCode !== null && assert.fail(said)), 'listening');
+    const found = await until(
+      () =>
+        /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(said) ??
+        (this.process.exitCode !== null && assert.fail(said)),
+      'listening',
+    );
     this.port = Number(found[1]);
     this.url = `http://127.0.0.1:${this.port}`;
     return this;
@@ -90,8 +97,8 @@ export const closeBrowser = () => browser.close();
 const OWN = /willReadFrequently/;
 
 // A page that looks at a daemon, in a context of its own. What it must never do is noted and
-// checked by close: errors of scripts, anything on the console but what `forgiven` matches, requests
-// to other hosts.
+// checked by close: errors of scripts, anything on the console but what `forgiven` matches,
+// requests to other hosts.
 export class Visit {
   static async begin(daemon, options = {}) {
     const visit = new Visit();
@@ -99,7 +106,10 @@ export class Visit {
     visit.faults = [];
     visit.forgiven = null;
     visit.asked = visit.open = 0; // questions: all, and those without an answer yet
-    visit.context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+    visit.context = await browser.newContext({
+      viewport: { width: 1280, height: 900 },
+      ...options,
+    });
     visit.page = await visit.context.newPage();
     visit.page.setDefaultTimeout(PATIENCE_MS);
     visit.watch();
@@ -113,14 +123,19 @@ export class Visit {
   watch() {
     const { page, faults } = this;
     page.on('pageerror', (e) => faults.push(`error: ${e.message}`));
-    page.on('console', (m) => this.forgiven?.test(m.text()) || OWN.test(m.text()) || faults.push(`console: ${m.text()}`));
+    page.on(
+      'console',
+      (m) =>
+        this.forgiven?.test(m.text()) || OWN.test(m.text()) || faults.push(`console: ${m.text()}`),
+    );
     page.on('request', (r) => {
       if (!/^(data|blob):/.test(r.url()) && new URL(r.url()).origin !== this.daemon.url)
         faults.push(`request to ${r.url()}`);
     });
     const isQuestion = (r) => r.url().includes('/compare');
     page.on('request', (r) => isQuestion(r) && (this.asked++, this.open++));
-    for (const end of ['requestfinished', 'requestfailed']) page.on(end, (r) => isQuestion(r) && this.open--);
+    for (const end of ['requestfinished', 'requestfailed'])
+      page.on(end, (r) => isQuestion(r) && this.open--);
   }
 
   async close() {
@@ -137,7 +152,10 @@ export class Visit {
   }
 
   says(label) {
-    return until(async () => (await this.text('#verdict-class')) === label && (await this.settled()), `says ${label}`);
+    return until(
+      async () => (await this.text('#verdict-class')) === label && (await this.settled()),
+      `says ${label}`,
+    );
   }
 
   // No question is on its way, and none was put for a while.
@@ -148,7 +166,10 @@ export class Visit {
   }
 
   has(selector, part) {
-    return until(async () => (await this.text(selector)).includes(part), `${selector} has "${part}"`);
+    return until(
+      async () => (await this.text(selector)).includes(part),
+      `${selector} has "${part}"`,
+    );
   }
 
   sample(digit) {
