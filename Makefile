@@ -56,8 +56,9 @@ CFLAGS ?= -O2 -g
 LEAN = -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(CFLAGS) $(HARDENING) -fPIE -ffp-contract=off \
     -fno-math-errno -pthread $(LEAN) $(WARNINGS) $(SANITIZE)
-# 12 KB in 1; ARM's linker of Debian 12 cannot.
-RELOCATIONS = $(if $(filter x86_64,$(MACHINE)),-Wl,-z,pack-relative-relocs)
+ifeq ($(MACHINE),x86_64)
+RELOCATIONS = -Wl,-z,pack-relative-relocs# 12 KB in 1; Debian 12's linker for ARM cannot
+endif
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections -pthread $(RELOCATIONS) $(LDFLAGS) $(SANITIZE)
 
 DAEMON_PACKAGES = libmicrohttpd gnutls jansson inih libsystemd zlib
