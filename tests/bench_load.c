@@ -323,7 +323,7 @@ int main(void) {
     const char *only = getenv("TNM_PHASE");
     for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++)
         if (only == NULL || strtoul(only, NULL, 10) == i)
-        run_phase(phases[i].title, &phases[i].load, &raw);
+            run_phase(phases[i].title, &phases[i].load, &raw);
     run_phase("idle again", &none, &raw);
     kill(tnmd, SIGTERM);
     waitpid(tnmd, NULL, 0);
