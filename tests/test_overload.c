@@ -66,7 +66,7 @@ static bool nothing_is_in_work(void *arg) {
 
 struct crowd {
     atomic_bool stop;
-    atomic_uint answered, refused, wrong;
+    atomic_uint answered, refused, wrong, lost;
     pthread_t thread[CLIENTS];
 };
 
@@ -86,7 +86,7 @@ static void *insist(void *arg) {
         struct answer answer;
         if (!request_once(run.daemon.port, "POST", "/classify", NULL, "image/jpeg", picture,
                           picture_len, &answer)) {
-            crowd->wrong++;
+            crowd->lost++;
             return NULL;
         }
         judge(crowd, &answer);
@@ -97,12 +97,13 @@ static void *insist(void *arg) {
 
 static bool was_full(void *arg) {
     const struct crowd *crowd = arg;
-    return (crowd->refused >= CLIENTS && crowd->answered >= CLIENTS) || crowd->wrong > 0;
+    return (crowd->refused >= CLIENTS && crowd->answered >= CLIENTS) ||
+           crowd->wrong + crowd->lost > 0;
 }
 
 START_TEST(who_is_too_many_is_told_when_to_come_again) {
-    uint8_t *pixel = grey(1200, 900);
-    picture = make_jpeg(pixel, 1200, 900, 1, 80, 1, 0, &picture_len);
+    uint8_t *pixel = grey(400, 300);
+    picture = make_jpeg(pixel, 400, 300, 1, 80, 1, 0, &picture_len);
     free(pixel);
     served_start(&run, (const char *const[]){"--queue", "3", NULL});
     static struct crowd crowd;
@@ -120,6 +121,7 @@ START_TEST(who_is_too_many_is_told_when_to_come_again) {
     for (int i = 0; i < CLIENTS; i++)
         pthread_join(crowd.thread[i], NULL);
     ck_assert_uint_eq(crowd.wrong, 0);
+    ck_assert_uint_eq(crowd.lost, 0);
     ck_assert(eventually(nothing_is_in_work, NULL));
     ck_assert(classifies(NULL));
 }
@@ -171,6 +173,7 @@ START_TEST(health_does_not_wait_for_pictures_however_small_their_files) {
     ck_assert_int_gt(waiting, 0);
     for (int i = 0; i < BOMBS; i++) {
         struct answer answer;
+        bomb[i].timeout_ms = 120000; // sanitizers and emulators take long over pictures
         ck_assert(client_read(&bomb[i], &answer, false));
         ck_assert_int_eq(answer.status, 200);
         answer_free(&answer);
