@@ -179,6 +179,9 @@ static void refuse_for(const struct call *call, const struct tnm_error *err) {
     case TNM_EINPUT:
         refuse(call, 422, "labels_differ", err->text);
         break;
+    case TNM_ESELFTEST:
+        refuse(call, 422, "out_of_range", err->text);
+        break;
     case TNM_ENOMEM:
         refuse(call, 503, "overloaded", err->text);
         break;

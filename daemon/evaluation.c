@@ -153,8 +153,8 @@ static bool answer_one(const struct evaluation *evaluation, struct subject *subj
     case ANSWER_NO_MEMORY:
         return tnm_fail(err, TNM_ENOMEM, "no memory for a session now");
     case ANSWER_NOT_FINITE:
-        return tnm_fail(err, TNM_EINPUT, "picture %u is too much for \"%s\"", evaluation->done + i,
-                        subject->served->name);
+        return tnm_fail(err, TNM_ESELFTEST, "picture %u is too much for \"%s\"",
+                        evaluation->done + i, subject->served->name);
     default:
         subject->chunk_class[i] = (uint32_t)subject->answer.best[0];
         return true;

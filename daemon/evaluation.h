@@ -56,7 +56,7 @@ size_t evaluation_bytes(const struct evaluation *evaluation);
 bool evaluation_match(struct evaluation *evaluation, struct tnm_error *err) TNM_MUST_CHECK;
 
 // Answers picture by picture until the end or until the study is over: done says how far it came.
-// TNM_ENOMEM; TNM_EINPUT where a model's output is not finite.
+// TNM_ENOMEM; TNM_ESELFTEST where a model's output is not finite.
 bool evaluation_run(struct evaluation *evaluation, const struct study *study,
                     struct tnm_error *err) TNM_MUST_CHECK;
 

@@ -84,6 +84,11 @@ void handle_post_feedback(struct api *api, const struct request *request, struct
     struct saying saying = {0};
     struct feedback_verdict verdict = {0};
     struct feedback *feedback = api->observer->feedback;
+    if (request->is_foreign) {
+        reply_error(reply, request, 403, "foreign_origin",
+                    "a page of another site may not judge answers");
+        return;
+    }
     if (!read_saying(request, &saying, reply))
         return;
     enum feedback_result result =

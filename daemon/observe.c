@@ -35,7 +35,8 @@ static bool start_shadow(struct observer *observer, const struct options *option
 
 static bool start_memories(struct observer *observer, const struct options *options,
                            struct tnm_error *err) {
-    if (options->replay > 0 && (observer->replay = replay_open(options->replay, err)) == NULL)
+    if (options->replay > 0 &&
+        (observer->replay = replay_open(options->replay, REPLAY_MOST_BYTES, err)) == NULL)
         return false;
     if (options->feedback > 0 &&
         (observer->feedback = feedback_open(options->feedback, err)) == NULL)

@@ -7,8 +7,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { MOST_BYTES = 256 << 20 };
-
 struct kept {
     struct replayed answer;
     void *at; // owned
@@ -20,17 +18,19 @@ struct replay {
     pthread_mutex_t lock;
     uint64_t first, end; // numbers of what is kept
     size_t bytes;        // of all inputs
+    size_t most_bytes;
     size_t size;
     struct kept kept[];
 };
 
-struct replay *replay_open(size_t n, struct tnm_error *err) {
+struct replay *replay_open(size_t n, size_t most_bytes, struct tnm_error *err) {
     struct replay *replay = calloc(1, sizeof *replay + n * sizeof replay->kept[0]);
     if (replay == NULL) {
         tnm_fail(err, TNM_ENOMEM, "no memory for replay = %zu", n);
         return NULL;
     }
     replay->size = n;
+    replay->most_bytes = most_bytes;
     pthread_mutex_init(&replay->lock, NULL);
     return replay;
 }
@@ -55,17 +55,19 @@ static struct kept *place_of(struct replay *replay, uint64_t number) {
     return &replay->kept[number % replay->size];
 }
 
-// The place for the next input, with room for so many bytes. NULL without memory.
+// The place for the next input, with room for so many bytes. NULL: there is none.
 static struct kept *make_room(struct replay *replay, size_t len) {
     struct kept *kept = place_of(replay, replay->end);
+    if (len > replay->most_bytes)
+        return NULL;
     if (replay->end - replay->first == replay->size)
         replay->first++;
     if (kept->len == len)
         return kept;
     drop(replay, kept);
-    while (replay->first < replay->end && replay->bytes + len > MOST_BYTES)
+    while (replay->first < replay->end && replay->bytes + len > replay->most_bytes)
         drop(replay, place_of(replay, replay->first++));
-    kept->at = len <= MOST_BYTES ? malloc(len) : NULL;
+    kept->at = malloc(len);
     if (kept->at == NULL)
         return NULL;
     kept->len = len;

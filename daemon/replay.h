@@ -8,8 +8,10 @@
 
 #include "daemon/kept.h"
 
-// Keeps the last n inputs, or fewer where those would take more than 256 MiB. NULL: TNM_ENOMEM.
-struct replay *replay_open(size_t n, struct tnm_error *err) TNM_MUST_CHECK;
+enum { REPLAY_MOST_BYTES = 256 << 20 };
+
+// Keeps the last n inputs, or fewer where those would take more than most_bytes. NULL: TNM_ENOMEM.
+struct replay *replay_open(size_t n, size_t most_bytes, struct tnm_error *err) TNM_MUST_CHECK;
 void replay_close(struct replay *replay); // NULL is fine
 
 // Forgets the oldest for it.

@@ -226,6 +226,20 @@ START_TEST(malformed_sayings_are_refused) {
 }
 END_TEST
 
+START_TEST(a_page_of_another_site_may_not_judge) {
+    start(NULL);
+    classify(0, NULL, "mine");
+    struct answer answer;
+    static const char body[] = "{\"request_id\":\"mine\",\"label\":\"1\"}";
+    ck_assert(request_once(run.daemon.port, "POST", "/feedback", "Origin: http://elsewhere\r\n",
+                           "text/plain", body, sizeof body - 1, &answer));
+    served_expect_error(&answer, 403, "foreign_origin");
+    json_t *reply = table();
+    ck_assert_uint_eq(json_array_size(json_object_get(reply, "results")), 0);
+    json_decref(reply);
+}
+END_TEST
+
 // Each client asks and judges; none of it may be lost or counted for another.
 enum { SAYERS = 4 };
 
@@ -284,6 +298,7 @@ Suite *feedback_suite(void) {
     tcase_add_test(t, a_label_may_come_as_a_number);
     tcase_add_test(t, a_replaced_file_has_a_row_of_its_own);
     tcase_add_test(t, malformed_sayings_are_refused);
+    tcase_add_test(t, a_page_of_another_site_may_not_judge);
     tcase_add_test(t, no_verdict_is_lost_under_load);
     suite_add_tcase(suite, t);
     return suite;

@@ -174,7 +174,7 @@ static void expect_kept(struct replay *replay, unsigned number) {
 
 START_TEST(the_last_inputs_are_kept_as_they_were) {
     struct served served = serve("m");
-    struct replay *replay = replay_open(5, NULL);
+    struct replay *replay = replay_open(5, REPLAY_MOST_BYTES, NULL);
     float x[8], room[8];
     struct replayed out;
     for (unsigned n = 0; n < 40; n++) {
@@ -192,14 +192,14 @@ START_TEST(the_last_inputs_are_kept_as_they_were) {
 }
 END_TEST
 
-// Inputs of 100 MiB: two fit into 256, though five were asked for.
+// Inputs of 100 bytes: two fit into 256, though five were asked for; and none of 300 does.
 START_TEST(large_inputs_leave_room_for_fewer) {
-    const size_t n = 25 << 20;
-    float *x = calloc(n, sizeof *x);
+    static const float x[75];
     struct served served = serve("m");
-    struct replay *replay = replay_open(5, NULL);
+    struct replay *replay = replay_open(5, 256, NULL);
     uint64_t first = 0;
-    const struct seen large = {.served = &served, .request_id = "large", .n = n, .x = x};
+    const struct seen large = {.served = &served, .request_id = "large", .n = 25, .x = x};
+    const struct seen larger = {.served = &served, .request_id = "larger", .n = 75, .x = x};
     keep(replay, &served, 1);
     for (unsigned i = 0; i < 4; i++)
         replay_keep(replay, &large);
@@ -209,8 +209,12 @@ START_TEST(large_inputs_leave_room_for_fewer) {
     ck_assert_uint_eq(replay_range(replay, &first), 6);
     ck_assert_uint_eq(first, 3);
     expect_kept(replay, 5);
+    replay_keep(replay, &larger);
+    ck_assert_uint_eq(replay_range(replay, &first), 6);
+    ck_assert_uint_eq(first, 3);
+    keep(replay, &served, 6);
+    expect_kept(replay, 6);
     replay_close(replay);
-    free(x);
 }
 END_TEST
 
