@@ -59,7 +59,7 @@ bool tensor_batch(const struct tensor *tensor, size_t n_each, size_t *batch,
                   struct tnm_error *err) {
     uint64_t n = tensor_count(tensor);
     *batch = 0;
-    if (tensor->n_dims > 1 && n > 0 && count_from(tensor, 1) == n_each)
+    if (tensor->n_dims > 1 && count_from(tensor, 1) == n_each)
         *batch = tensor->dim[0] <= SIZE_MAX ? (size_t)tensor->dim[0] : SIZE_MAX;
     else if (n == n_each)
         *batch = 1;

@@ -97,7 +97,10 @@ static const struct {
      {NAN, 0}},
 };
 
-static void expect_pair(const struct tensor *tensor, const float want[2]) {
+// What it was refused with, if it was.
+static const char *expect_pair(const struct tensor *tensor, const float want[2]) {
+    static char text[2][sizeof((struct tnm_error *)NULL)->text];
+    static int turn;
     struct tensor_walk walk;
     struct tnm_error err = {0};
     float x[2] = {9, 9};
@@ -107,11 +110,12 @@ static void expect_pair(const struct tensor *tensor, const float want[2]) {
     if (!ok) {
         ck_assert_int_eq(err.code, TNM_EINPUT);
         ck_assert_ptr_nonnull(strstr(err.text, "value "));
-        return;
+        return strcpy(text[turn++ % 2], err.text);
     }
     ck_assert_msg(tensor_finish(&walk), "%s", err.text);
     ck_assert_float_eq(x[0], want[0]);
     ck_assert_float_eq(x[1], want[1]);
+    return "";
 }
 
 START_TEST(values_of_every_type_are_read_from_bytes_and_json) {
@@ -121,11 +125,11 @@ START_TEST(values_of_every_type_are_read_from_bytes_and_json) {
     size_t len = 2 * tensor_type_size(tensor.type);
     uint8_t *raw = guard_copy(pairs[_i].raw, len);
     tensor.raw = (struct bytes){raw, len};
-    expect_pair(&tensor, pairs[_i].want);
+    const char *why = expect_pair(&tensor, pairs[_i].want);
     guard_free(raw, len);
     tensor.raw = (struct bytes){0};
     tensor.text = bytes_of(pairs[_i].data);
-    expect_pair(&tensor, pairs[_i].want);
+    ck_assert_str_eq(expect_pair(&tensor, pairs[_i].want), why);
 }
 END_TEST
 
@@ -182,16 +186,35 @@ START_TEST(nested_data_has_the_nesting_of_its_shape) {
 }
 END_TEST
 
+START_TEST(data_may_be_nested_as_deep_as_shapes_go) {
+    struct tensor tensor = {.type = TENSOR_FP32, .n_dims = TENSOR_MAX_DIMS};
+    struct tensor_walk walk;
+    struct tnm_error err = {0};
+    float x;
+    for (unsigned i = 0; i < TENSOR_MAX_DIMS; i++)
+        tensor.dim[i] = 1;
+    tensor.text = bytes_of("[[[[[[[[1]]]]]]]]");
+    tensor_start(&walk, &tensor, &err);
+    ck_assert_msg(tensor_next(&walk, 1, &x) && tensor_finish(&walk), "%s", err.text);
+    tensor.text = bytes_of("[[[[[[[[[1]]]]]]]]]");
+    tensor_start(&walk, &tensor, &err);
+    ck_assert(!tensor_next(&walk, 1, &x));
+    ck_assert_ptr_nonnull(strstr(err.text, "more brackets than the shape has dimensions"));
+}
+END_TEST
+
 START_TEST(bytes_are_as_many_as_the_shape_says) {
     struct tensor tensor = {.type = TENSOR_FP32, .n_dims = 1, .dim = {2}};
     struct tensor_walk walk;
     struct tnm_error err = {0};
-    uint8_t raw[12] = {0};
+    const uint8_t zeros[12] = {0};
     float x[2];
-    for (size_t len = 0; len <= sizeof raw; len++) {
+    for (size_t len = 1; len <= sizeof zeros; len++) {
+        uint8_t *raw = guard_copy(zeros, len);
         tensor.raw = (struct bytes){raw, len};
         tensor_start(&walk, &tensor, &err);
         ck_assert_int_eq(tensor_next(&walk, 2, x) && tensor_finish(&walk), len == 8);
+        guard_free(raw, len);
     }
 }
 END_TEST
@@ -438,6 +461,7 @@ Suite *tensors_suite(void) {
     tcase_add_loop_test(tc, values_of_every_type_are_read_from_bytes_and_json, 0, COUNT(pairs));
     tcase_add_test(tc, whole_numbers_in_json_are_whole);
     tcase_add_loop_test(tc, nested_data_has_the_nesting_of_its_shape, 0, COUNT(nested));
+    tcase_add_test(tc, data_may_be_nested_as_deep_as_shapes_go);
     tcase_add_test(tc, bytes_are_as_many_as_the_shape_says);
     tcase_add_test(tc, elements_of_bytes_are_walked_over);
     tcase_add_test(tc, elements_of_bytes_are_strings_in_json);
