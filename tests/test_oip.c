@@ -701,6 +701,23 @@ START_TEST(models_are_listed_unloaded_and_loaded) {
 }
 END_TEST
 
+// Triton's client says neither a length nor that the body comes in chunks.
+START_TEST(models_are_listed_to_who_sends_no_body) {
+    struct answer answer;
+    ck_assert(client_printf(&client,
+                            "POST /v2/repository/index HTTP/1.1\r\n"
+                            "user-agent: python/gevent-http-client-2.0.8\r\n"
+                            "host: 127.0.0.1:%u\r\n\r\n",
+                            client.port));
+    ck_assert(client_read(&client, &answer, false));
+    ck_assert_int_eq(answer.status, 200);
+    json_t *index = served_json(&answer);
+    ck_assert_uint_eq(json_array_size(index), 2);
+    json_decref(index);
+    answer_free(&answer);
+}
+END_TEST
+
 static const struct {
     const char *path, *body;
     int status;
@@ -801,6 +818,7 @@ Suite *oip_suite(void) {
     tcase_add_test(tc, values_that_are_no_use_are_refused_wherever_they_stand);
     tcase_add_test(tc, a_batch_has_a_limit);
     tcase_add_test(tc, models_are_listed_unloaded_and_loaded);
+    tcase_add_test(tc, models_are_listed_to_who_sends_no_body);
     tcase_add_loop_test(tc, changes_that_cannot_be_are_refused, 0, COUNT(changes));
     tcase_add_test(tc, changes_need_the_admin_token_and_no_foreign_page);
     tcase_add_test(tc, statistics_count_what_was_inferred);

@@ -289,6 +289,9 @@ static const struct {
     {IN(",\"data\":[1],\"data\":[2]") "}", NULL, "\"data\" twice"},
     {DATA ",\"inputs\":[]}", NULL, "\"inputs\" twice"},
     {"{\"inputs\":[]}", NULL, "no input"},
+    {"{\"inputs\":[{\"name\":\"image\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1]},"
+     "{\"name\":\"image\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1]}]}",
+     NULL, "more than one input"},
     {"{}", NULL, "no \"inputs\""},
     {"[]", NULL, "an object expected"},
     {"", NULL, "an object expected"},
