@@ -3,6 +3,7 @@
 // the queue full, and afterwards. One prober asks in turns over a kept connection and over a new
 // one; the load comes from other addresses, as one client has a bound of its own.
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -26,6 +27,7 @@ enum { MAX_CONNECTIONS = 192, MAX_PROBES = 20000, PROBE_US = 2000 };
 
 static const double phase_s = 4;
 static uint16_t port;
+static pid_t tnmd;
 
 static void fail(const char *what) {
     perror(what);
@@ -64,6 +66,32 @@ static pid_t start_tnmd(void) {
     }
     fprintf(stderr, "%s did not start\n", program);
     exit(1);
+}
+
+// How long the daemon's HTTP threads have waited for a processor so far, in ms: what a busy machine
+// adds to the times below. schedstat holds ns on the processor, ns waiting for one, and turns.
+static double waited_ms(pid_t pid) {
+    char path[300], name[32] = "";
+    double sum = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    DIR *tasks = opendir(path);
+    for (const struct dirent *task; tasks != NULL && (task = readdir(tasks)) != NULL;) {
+        unsigned long long ran, waited;
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/comm", pid, task->d_name);
+        FILE *comm = fopen(path, "re");
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/schedstat", pid, task->d_name);
+        FILE *times = fopen(path, "re");
+        if (comm != NULL && times != NULL && fscanf(comm, "%31s", name) == 1 &&
+            strncmp(name, "MHD-", 4) == 0 && fscanf(times, "%llu %llu", &ran, &waited) == 2)
+            sum += (double)waited / 1e6;
+        if (comm != NULL)
+            fclose(comm);
+        if (times != NULL)
+            fclose(times);
+    }
+    if (tasks != NULL)
+        closedir(tasks);
+    return sum;
 }
 
 static int connect_from(unsigned last_byte) {
@@ -274,12 +302,14 @@ static void run_phase(const char *title, struct load *load, const struct message
     if (load->n > 0 && pthread_create(&load->thread, NULL, run_load, load) != 0)
         fail("thread");
     usleep(300000);
+    double waited = waited_ms(tnmd);
     int fd = connect_from(1);
     for (double end = now_ms() + phase_s * 1e3; now_ms() < end; usleep(PROBE_US)) {
         probe(&kept, fd, health, sizeof health - 1);
         probe(&fresh, -1, health, sizeof health - 1);
         probe(&classify, fd, raw->bytes, raw->len);
     }
+    waited = waited_ms(tnmd) - waited;
     close(fd);
     if (load->n > 0) {
         load->stop = true;
@@ -292,6 +322,7 @@ static void run_phase(const char *title, struct load *load, const struct message
     print_probes("/healthz, kept connection", &kept);
     print_probes("/healthz, new connection", &fresh);
     print_probes("/classify, 784 bytes", &classify);
+    printf("    HTTP threads waited %.0f ms for a processor in %.0f s\n", waited, phase_s);
 }
 
 int main(void) {
@@ -303,7 +334,7 @@ int main(void) {
     const struct message heavy = make_message("/classify?model=mnist-lenet5-dense",
                                               "application/octet-stream", pixel, sizeof pixel);
     const struct message photo = make_jpeg(4000, 3000), large = make_jpeg(7071, 7071);
-    pid_t tnmd = start_tnmd();
+    tnmd = start_tnmd();
     // The prober must not wait for the load that it makes.
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), getpriority(PRIO_PROCESS, 0) - 2);
     struct load none = {.n = 0};
