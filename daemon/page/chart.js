@@ -234,7 +234,7 @@ export function drawScatter(figure, all, active) {
         height,
         viewBox: `0 0 ${width} ${height}`,
         role: 'img',
-        'aria-label': `Test accuracy against bytes, ${models.length} models; the table above has all`,
+        'aria-label': `Accuracy against bytes, ${models.length} models; the table above has all`,
       },
       ...drawAxes(scales),
       ...marks,

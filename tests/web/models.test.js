@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The page in a real browser, against the real daemon: models are swapped, uploaded, deleted; tokens
-// are asked for; a daemon goes and comes back.
+// The page in a real browser, against the real daemon: models are swapped, uploaded, deleted;
+// tokens are asked for; a daemon goes and comes back.
 import assert from 'node:assert/strict';
 import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -124,6 +124,14 @@ for (const width of [320, 360, 768, 1920])
           .map((e) => `${e.tagName}.${e.className}`),
       ]);
       assert.deepEqual(out, []);
+      const gaps = await there.page
+        .locator('main > *')
+        .evaluateAll((all) =>
+          all
+            .slice(1)
+            .map((e, i) => e.getBoundingClientRect().top - all[i].getBoundingClientRect().bottom),
+        );
+      assert.ok(gaps.length === 4 && gaps.every((gap) => gap > 40), `gaps of ${gaps}`);
       assert.ok(wide <= width, `${wide} pixels wide`);
     },
   );
