@@ -116,13 +116,21 @@ static enum MHD_Result add_field(void *argument, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
-static enum MHD_Result begin(struct exchange *exchange, const char *method, const char *version) {
+static void read_head(struct exchange *exchange, const char *method, const char *version) {
     follow(exchange, version, strlen(version), 2);
     MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, add_field, exchange);
     const union MHD_ConnectionInfo *size =
         MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    if (size != NULL) // the end: behind the empty line
-        follow(exchange, method + size->header_size - 2, 0, 0);
+    if (size == NULL || !((struct http *)exchange->server)->splits_in_place)
+        return;
+    const char *end = method + size->header_size; // behind the empty line
+    follow(exchange, end - 2, 0, 0);
+    if (end > version)
+        request_check_lines(&exchange->request, version, (size_t)(end - version));
+}
+
+static enum MHD_Result begin(struct exchange *exchange, const char *method, const char *version) {
+    read_head(exchange, method, version);
     bool refused = exchange_judge(exchange, method, version);
     if (!deadline_enter(&exchange->deadline, STAGE_BODY))
         return MHD_NO;

@@ -227,10 +227,6 @@ void request_add_field(struct request *request, const char *name, const char *va
     request->n_fields++;
     if (value == NULL)
         value = "";
-    if (strchr(value, '\r') != NULL) { // some take it for the end of the line
-        request_refuse(request, 400, "malformed", "a header value holds a CR");
-        request->breaks_framing = true;
-    }
     if (!is_field_name(name)) {
         request_refuse(request, 400, "malformed", "a header name holds what is no token");
         request->breaks_framing = true;
@@ -296,12 +292,20 @@ void request_add_field(struct request *request, const char *name, const char *va
     }
 }
 
-void request_check_gap(struct request *request, const char *due, const char *at) {
-    if (at == due)
-        return;
+static void refuse_line(struct request *request) {
     request_refuse(request, 400, "malformed",
                    "a line of the header is folded, does not end in CRLF, or holds a zero byte");
     request->breaks_framing = true;
+}
+
+void request_check_gap(struct request *request, const char *due, const char *at) {
+    if (at != due)
+        refuse_line(request);
+}
+
+void request_check_lines(struct request *request, const char *from, size_t len) {
+    if (memchr(from, '\r', len) != NULL)
+        refuse_line(request);
 }
 
 // RFC 9112, 6.1 and 6.3: two ways to say where a body ends are how requests are smuggled.

@@ -68,6 +68,10 @@ void request_add_field(struct request *request, const char *name, const char *va
 // alone; and a proxy in front may have read another request. Neither is read through.
 void request_check_gap(struct request *request, const char *due, const char *at);
 
+// The lines of a head that was split in place, whose ends are zeros now: a CR that is left in them
+// is the end of a line to some.
+void request_check_lines(struct request *request, const char *from, size_t len);
+
 // After the last header line. version is "HTTP/1.1" or "HTTP/1.0".
 void request_finish_head(struct request *request, const char *method, const char *version);
 
