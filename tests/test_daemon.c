@@ -723,7 +723,7 @@ static bool bad_is_listed(void *argument) {
     struct answer *answer = argument;
     answer_free(answer);
     ck_assert(client_get(&client, "/models/bad", answer));
-    return answer->status == 200;
+    return answer->status == 200 && strstr(answer->body, "\"loading\"") == NULL;
 }
 
 START_TEST(a_file_that_cannot_serve_is_reported) {
