@@ -280,10 +280,11 @@ bench-node: $(BUILD)/bench_http $(PROGRAMS)
 	TNM_BUILD=$(BUILD) TNM_NODE=1 $<
 
 $(BUILD)/bench%: $(BUILD)/tests/bench%.o $(BUILD)/libtnm.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,check $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) \
+	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libtnm.a $(call libs,check $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) \
 	    zlib $(if $(BLAS),openblas)) -lm
 $(BUILD)/bench_photo: $(BUILD)/tests/photo.o $(PICTURE)
-$(BUILD)/bench_compare: $(addprefix $(BUILD)/tests/,client.o daemon_run.o photo.o pictures.o)
+$(BUILD)/bench_compare: $(addprefix $(BUILD)/tests/,client.o secure.o scratch.o daemon_run.o photo.o pictures.o) \
+    $(BUILD)/daemon/no_tls.o
 $(BUILD)/bench_engine: $(BUILD)/tests/nets.o $(BUILD)/tests/random.o
 $(BUILD)/tests/bench%.o: USES = $(DAEMON_PACKAGES) $(PICTURE_PACKAGES) $(if $(BLAS),openblas)
 $(BUILD)/tests/bench%.o: EXTRA = -O2 $(if $(BLAS),-DBENCH_BLAS)
