@@ -105,7 +105,8 @@ check-run: $(BUILD)/check $(PROGRAMS) $(if $(CROSS),,$(BUILD)/cxx)
 
 # Goals that may install; the others only say what is missing.
 INSTALLING = $(filter run check asan tsan fuzz bench lint models packages check-arm64 \
-    check-armhf check-haproxy check-kserve check-man check-web,$(MAKECMDGOALS))
+    check-armhf check-haproxy check-kserve check-man check-prometheus check-web \
+    bench-node,$(MAKECMDGOALS))
 ALL_PACKAGES = $(PACKAGES) $(PACKAGES_$(MACHINE)) $(if $(filter lint,$(MAKECMDGOALS)),$(PACKAGES_LINT)) \
     $(if $(filter fuzz,$(MAKECMDGOALS)),$(PACKAGES_FUZZ))
 
