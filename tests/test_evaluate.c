@@ -554,6 +554,7 @@ START_TEST(an_evaluation_disturbs_nobody_and_ends_with_the_daemon) {
     ck_assert_int_eq(call.answer.status, 503);
     ck_assert_ptr_nonnull(strstr(call.answer.body, "\"draining\""));
     ck_assert_int_eq(daemon_wait(&run.daemon, 20000), 0);
+    daemon_stop(&run.daemon);
     answer_free(&call.answer);
     free(small.at);
     scratch_remove(run.folder);
