@@ -2,9 +2,9 @@
 // GET /aliases, PUT and DELETE /aliases/{name}.
 #include "daemon/handlers.h"
 
+#include "daemon/json_object.h"
 #include "daemon/models_json.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
 static void write_alias(struct json_out *out, const struct shelf_alias *alias) {
@@ -36,16 +36,13 @@ void handle_aliases(struct api *api, const struct request *request, struct scrat
 
 // {"model": "NAME"}. False, and an error in reply.
 static bool read_model(const struct request *request, char model[64], struct reply *reply) {
-    json_error_t fault;
-    json_t *root = json_loadb((const char *)request->body.at, request->body.len,
-                              JSON_REJECT_DUPLICATES, &fault);
+    json_t *root = json_object_read(request, reply);
+    if (root == NULL)
+        return false;
     const char *name = json_string_value(json_object_get(root, "model"));
     bool ok = name != NULL && strlen(name) < 64;
     if (ok)
         memcpy(model, name, strlen(name) + 1);
-    else if (root == NULL)
-        reply_error(reply, request, 400, "malformed", "JSON, line %d, column %d: %s", fault.line,
-                    fault.column, fault.text);
     else
         reply_error(reply, request, 400, "malformed",
                     "JSON is not an object with \"model\", the name of one");
