@@ -53,8 +53,6 @@ enum outcome shelf_look(struct shelf *shelf, const char *name, bool whole);
 bool shelf_look_at_all(struct shelf *shelf, unsigned *published, unsigned *refused,
                        struct tnm_error *err);
 
-// A build of a file, held: one that there is of the same digest (NULL: there is none), or a new one
-// if there is room for it in place of entry's (NULL: of none). Clears or sets entry->waits.
 // A build of a file, held: one that there is of the same digest (NULL: there is none), or a new
 // one, if there is room for it in place of entry's (NULL: of none). Clears or sets entry->waits.
 struct build *shelf_obtain(struct shelf *shelf, struct entry *entry, const char *path,
