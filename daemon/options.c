@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 // The table of settings, and values as text.
-#include "daemon/settings.h"
+#include "daemon/options.h"
 
 #include "daemon/listen.h"
 #include "daemon/log.h"
 #include "daemon/origin.h"
+#include "daemon/settings.h"
 
 #include <errno.h>
 #include <inttypes.h>
