@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// Bodies that were sent compressed (Content-Encoding, RFC 9110, 8.4). The only file that knows
-// zlib.
+// Bodies that were sent compressed (Content-Encoding, RFC 9110, 8.4).
 #ifndef INFLATE_H
 #define INFLATE_H
 

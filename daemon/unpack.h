@@ -6,13 +6,11 @@
 #include "core/bytes.h"
 #include "core/error.h"
 
-#include <zlib.h>
-
 struct unpack {
-    struct bytes plain; // what is left, where it is not packed
-    bool is_packed, ended;
+    struct bytes plain;   // what is left, where it is not packed
+    struct z_stream_s *z; // zlib's; NULL: it is not packed
+    bool ended;
     uint64_t done; // bytes read
-    z_stream z;
 };
 
 // bytes are borrowed. TNM_ENOMEM.
