@@ -83,7 +83,7 @@ TESTS = $(call objects,$(filter-out tests/fuzz_% tests/bench% tests/make_%,$(wil
 PROGRAMS = $(BUILD)/tnm $(BUILD)/tnmd
 
 .PHONY: all bench-node check-prometheus run check check-run test-data check-arm64 check-armhf asan tsan fuzz bench lint install uninstall models \
-    clean help packages check-haproxy check-kserve check-man check-web
+    clean help packages check-haproxy check-kserve check-man check-web soak
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
 
@@ -104,7 +104,7 @@ check-run: $(BUILD)/check $(PROGRAMS) $(if $(CROSS),,$(BUILD)/cxx)
 # ---- Packages ------------------------------------------------------------------------------------
 
 # Goals that may install; the others only say what is missing.
-INSTALLING = $(filter run check asan tsan fuzz bench lint models packages check-arm64 \
+INSTALLING = $(filter run check soak asan tsan fuzz bench lint models packages check-arm64 \
     check-armhf check-haproxy check-kserve check-man check-prometheus check-web \
     bench-node,$(MAKECMDGOALS))
 ALL_PACKAGES = $(PACKAGES) $(PACKAGES_$(MACHINE)) $(if $(filter lint,$(MAKECMDGOALS)),$(PACKAGES_LINT)) \
@@ -232,6 +232,16 @@ check-haproxy: $(BUILD)/fleet $(BUILD)/tnmd
 FLEET = $(call objects,$(wildcard tests/fleet/*.c))
 $(FLEET): USES = check jansson
 $(BUILD)/fleet: $(FLEET) $(call objects,$(patsubst %,tests/%.c,client daemon_run load made scratch secure)) \
+    $(BUILD)/daemon/no_tls.o $(BUILD)/libtnm.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,check jansson gnutls) -lm
+
+##soak: swaps, restarts and vanishing clients under load, for some minutes
+soak: $(BUILD)/soak $(BUILD)/tnmd
+	TNM_BUILD=$(BUILD) $(BUILD)/soak
+
+SOAK = $(call objects,$(wildcard tests/soak/*.c))
+$(SOAK): USES = check jansson
+$(BUILD)/soak: $(SOAK) $(call objects,$(patsubst %,tests/%.c,client daemon_run handed load made scratch secure uploading)) \
     $(BUILD)/daemon/no_tls.o $(BUILD)/libtnm.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,check jansson gnutls) -lm
 

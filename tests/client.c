@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+bool client_over_tls;
+
 bool client_open(struct client *client, uint16_t port) {
     return client_open_from(client, NULL, port);
 }
@@ -33,6 +35,8 @@ bool client_open_from(struct client *client, const char *from, uint16_t port) {
              bind(client->fd, (struct sockaddr *)&own, sizeof own) == 0;
     ok = ok && connect(client->fd, (struct sockaddr *)&address, sizeof address) == 0 &&
          setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
+    if (ok && client_over_tls)
+        ok = (client->secure = secure_open(client->fd, NULL, client->timeout_ms)) != NULL;
     if (!ok)
         client_close(client);
     return ok;

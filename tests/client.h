@@ -26,6 +26,9 @@ struct answer {
     bool closes; // said Connection: close
 };
 
+// Whether each connection begins with a session of TLS, in what follows; false at first.
+extern bool client_over_tls;
+
 // Connects to 127.0.0.1. False where that is refused.
 bool client_open(struct client *client, uint16_t port);
 

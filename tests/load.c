@@ -55,6 +55,31 @@ static void judge(struct load *load, unsigned input, const struct answer *answer
     fault(load, &load->wrong, "digest %s is none of ours", digest != NULL ? digest : "(none)");
 }
 
+// A reply by another model than the active one, as there was too much to do, has its generation.
+static void judge_generation(struct load *load, long *last, const struct answer *answer) {
+    const char *text = answer_header(answer, "X-Model-Generation");
+    long generation = text != NULL ? atol(text) : 0;
+    if (answer->status != 200 || answer_header(answer, "X-Degraded") != NULL)
+        return;
+    if (generation < *last || generation == 0)
+        fault(load, &load->wrong, "generation %ld after %ld", generation, *last);
+    *last = generation;
+}
+
+// The name asked by request n; NULL: the active model.
+static const char *name_to_ask(const struct load *load, unsigned n) {
+    return n % 4 == 3 ? load->also : NULL;
+}
+
+static bool ask(struct client *client, const char *name, unsigned input, struct answer *answer) {
+    uint8_t pixels[MADE_INPUTS];
+    char path[128];
+    made_input(input, pixels);
+    snprintf(path, sizeof path, "/classify?logits=1%s%s", name != NULL ? "&model=" : "",
+             name != NULL ? name : "");
+    return client_post(client, path, "application/octet-stream", pixels, sizeof pixels, answer);
+}
+
 // One connection, until told to stop or that it closes. False when that is the end.
 static bool run_connection(struct load *load, unsigned *n) {
     struct client client;
@@ -63,18 +88,19 @@ static bool run_connection(struct load *load, unsigned *n) {
         return false;
     }
     bool closes = false;
+    long generation = 0;
     while (!load->stop && !closes) {
-        uint8_t pixels[MADE_INPUTS];
         struct answer answer;
+        const char *name = name_to_ask(load, *n);
         unsigned input = (*n)++ % LOAD_INPUTS;
-        made_input(input, pixels);
-        if (!client_post(&client, "/classify?logits=1", "application/octet-stream", pixels,
-                         sizeof pixels, &answer)) {
+        if (!ask(&client, name, input, &answer)) {
             fault(load, &load->lost, "no answer to request %u", *n);
             client_close(&client);
             return false;
         }
         judge(load, input, &answer);
+        if (name == NULL && !load->several)
+            judge_generation(load, &generation, &answer);
         closes = answer.closes;
         answer_free(&answer);
     }
@@ -95,6 +121,7 @@ void load_start(struct load *load, uint16_t port, const struct made made[LOAD_MO
     const struct tnm_limits limits = {1 << 24, 1 << 24};
     struct tnm_error err;
     load->port = port;
+    load->clients = load->clients != 0 ? load->clients : LOAD_CLIENTS;
     pthread_mutex_init(&load->lock, NULL);
     for (unsigned m = 0; m < LOAD_MODELS; m++) {
         struct tnm_model *model = tnm_model_from_bytes(made[m].bytes, made[m].len, &limits, &err);
@@ -104,7 +131,7 @@ void load_start(struct load *load, uint16_t port, const struct made made[LOAD_MO
             made_answer(model, i, load->logits[m][i]);
         tnm_model_close(model);
     }
-    for (unsigned i = 0; i < LOAD_CLIENTS; i++)
+    for (unsigned i = 0; i < load->clients; i++)
         ck_assert_int_eq(pthread_create(&load->thread[i], NULL, run_client, load), 0);
 }
 
@@ -126,7 +153,7 @@ void load_wait(struct load *load, unsigned n) {
 
 void load_stop(struct load *load) {
     load->stop = true;
-    for (unsigned i = 0; i < LOAD_CLIENTS; i++)
+    for (unsigned i = 0; i < load->clients; i++)
         pthread_join(load->thread[i], NULL);
     ck_assert_msg(load->wrong + load->refused + load->lost == 0,
                   "%u right, %u wrong, %u refused, %u lost; the first: %s", load->right,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // Constant load on a daemon: clients on kept connections that classify made inputs, and compare
-// every answer with what the model named in its headers gives.
+// every answer with what the model named in its headers gives. The generation of the active model,
+// too, is looked at: on one connection it never goes back.
 #ifndef TEST_LOAD_H
 #define TEST_LOAD_H
 
@@ -9,14 +10,17 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { LOAD_CLIENTS = 8, LOAD_MODELS = 4, LOAD_INPUTS = 16 };
+enum { LOAD_CLIENTS = 8, LOAD_MAX_CLIENTS = 16, LOAD_MODELS = 4, LOAD_INPUTS = 16 };
 
 struct load {
     uint16_t port;
-    bool reconnects; // when told that a connection closes; otherwise the client ends then
+    unsigned clients; // 0: LOAD_CLIENTS
+    const char *also; // a name that every fourth request asks, instead of the active model; or NULL
+    bool several;     // servers behind the port: each has generations of its own
+    bool reconnects;  // when told that a connection closes; otherwise the client ends then
     char digest[LOAD_MODELS][32]; // as X-Model-Digest has it
     float logits[LOAD_MODELS][LOAD_INPUTS][MADE_OUTPUTS];
-    pthread_t thread[LOAD_CLIENTS];
+    pthread_t thread[LOAD_MAX_CLIENTS];
     atomic_bool stop;
     atomic_uint right;   // answers that were as they must be
     atomic_uint wrong;   // answers that were not

@@ -3,27 +3,24 @@
 // reload, to stop, to start again, and no request may notice but by the headers of its answer.
 #include "tests/client.h"
 #include "tests/daemon_run.h"
+#include "tests/handed.h"
 #include "tests/load.h"
 #include "tests/made.h"
 #include "tests/scratch.h"
 
 #include <check.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 60000, NO_NAMESPACES = 77 };
+enum { WAIT_MS = 60000 };
 
 static const char *folder;
 static char models[4096];
@@ -340,54 +337,12 @@ END_TEST
 
 // ---- A socket of systemd's ---------------------------------------------------------------------
 
-static int listen_here(uint16_t *port) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(listen(fd, 128), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    *port = ntohs(address.sin_port);
-    return fd;
-}
-
-// Starts the daemon as systemd would, with a listening socket as descriptor 3; alone: where there
-// is no network, as PrivateNetwork= has it. variable: NOTIFY_SOCKET=..., or NULL.
-static pid_t start_on(int socket_fd, bool alone, char *variable) {
-    char program[4096], pid[32], words[256];
-    const char *build = getenv("TNM_BUILD"), *emulator = getenv("TNM_EMULATOR");
-    snprintf(program, sizeof program, "%s/tnmd", build != NULL ? build : "build");
-    snprintf(words, sizeof words, "%s", emulator != NULL ? emulator : "");
-    const char *argv[] = {strtok(words, " "), program, "--models", models, NULL};
-    fflush(NULL);
-    pid_t child = fork();
-    if (child != 0)
-        return child;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    snprintf(pid, sizeof pid, "%ld", (long)getpid());
-    setenv("LISTEN_PID", pid, 1);
-    setenv("LISTEN_FDS", "1", 1);
-    setenv("WATCHDOG_USEC", "200000", 1);
-    if (variable != NULL)
-        putenv(variable);
-    if (alone && unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
-        _exit(NO_NAMESPACES);
-    int quiet = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    dup2(quiet, STDERR_FILENO);
-    if (socket_fd == 3)
-        fcntl(3, F_SETFD, 0);
-    else
-        dup2(socket_fd, 3);
-    const char *const *words_at = argv[0] != NULL ? argv : argv + 1;
-    execvp(words_at[0], (char *const *)(uintptr_t)words_at);
-    _exit(127);
-}
-
 START_TEST(restarts_on_one_socket_lose_no_request) {
     uint16_t port;
-    int fd = listen_here(&port);
+    int fd = handed_listen(&port);
     put("a", &made[0]);
-    pid_t daemon = start_on(fd, false, NULL);
+    const char *const args[] = {"--models", models, NULL};
+    pid_t daemon = handed_start(fd, args, false, NULL);
     load.reconnects = true;
     load_start(&load, port, made); // the first connections wait in the socket
     for (int i = 0; i < 5; i++) {
@@ -396,7 +351,7 @@ START_TEST(restarts_on_one_socket_lose_no_request) {
         ck_assert_int_eq(kill(daemon, SIGTERM), 0);
         ck_assert_int_eq(waitpid(daemon, &status, 0), daemon);
         ck_assert_int_eq(status, 0);
-        daemon = start_on(fd, false, NULL);
+        daemon = handed_start(fd, args, false, NULL);
     }
     load_wait(&load, 20);
     load_stop(&load);
@@ -410,9 +365,10 @@ END_TEST
 START_TEST(the_watchdog_is_fed_where_there_is_no_network) {
     uint16_t port;
     char variable[128];
-    int fd = listen_here(&port), notify = open_notify(variable, sizeof variable), status = 0;
+    int fd = handed_listen(&port), notify = open_notify(variable, sizeof variable), status = 0;
     put("a", &made[0]);
-    pid_t daemon = start_on(fd, true, variable);
+    const char *const args[] = {"--models", models, NULL};
+    pid_t daemon = handed_start(fd, args, true, variable);
     siginfo_t info = {0};
     struct pollfd wait = {.fd = notify, .events = POLLIN};
     while (info.si_pid == 0 && poll(&wait, 1, 100) == 0)
@@ -426,7 +382,7 @@ START_TEST(the_watchdog_is_fed_where_there_is_no_network) {
         kill(daemon, SIGTERM);
     }
     ck_assert_int_eq(waitpid(daemon, &status, 0), daemon);
-    ck_assert(status == 0 || WEXITSTATUS(status) == NO_NAMESPACES);
+    ck_assert(status == 0 || WEXITSTATUS(status) == HANDED_ALONE_FAILED);
     close(notify);
     close(fd);
 }

@@ -26,6 +26,7 @@ static void teardown(void) {
 }
 
 static void start_load(void) {
+    load.several = true;
     load_start(&load, fleet.port, fleet.made);
     load_wait(&load, 200);
 }
