@@ -8,10 +8,15 @@
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
+
+// So long in the middle of a request, and it is asked whether the peer is there.
+enum { ENDED_MS = 1000 };
 
 struct deadlines {
     struct deadline_limits limits;
@@ -93,13 +98,30 @@ static void expire(struct deadline *deadline, enum stage stage,
     shutdown(deadline->fd, SHUT_RDWR);
 }
 
+// Whether the peer has ended what it sends, and all of it was read: no request can become whole.
+static bool has_ended(int fd) {
+    struct pollfd ended = {.fd = fd, .events = POLLRDHUP};
+    int unread = 0;
+    return poll(&ended, 1, 0) == 1 && ioctl(fd, FIONREAD, &unread) == 0 && unread == 0;
+}
+
+// The library does not see an end that came together with bytes: having read less than it might, it
+// waits for another event. The dead would hold their place among those in work until the deadline.
+static void look_for_end(struct deadline *deadline, uint64_t clock, uint64_t now) {
+    enum stage stage = stage_of(clock);
+    bool expects = stage == STAGE_FRESH || stage == DEADLINE_HEAD || stage == STAGE_BODY;
+    if (expects && age_of(clock, now) > ENDED_MS && has_ended(deadline->fd) &&
+        atomic_compare_exchange_strong(&deadline->clock, &clock, now << 3 | STAGE_EXPIRED))
+        shutdown(deadline->fd, SHUT_RDWR);
+}
+
 // Takes the connection out of its owner's hands, unless the stage just changed.
 static void check_deadline(struct deadlines *deadlines, struct deadline *deadline, uint64_t now) {
     uint64_t clock = atomic_load(&deadline->clock);
     enum stage stage = stage_of(clock);
     if (age_of(clock, now) <= limit_of(deadlines, stage))
-        return;
-    if (atomic_compare_exchange_strong(&deadline->clock, &clock, now << 3 | STAGE_EXPIRED))
+        look_for_end(deadline, clock, now);
+    else if (atomic_compare_exchange_strong(&deadline->clock, &clock, now << 3 | STAGE_EXPIRED))
         expire(deadline, stage, &deadlines->limits);
 }
 

@@ -2,7 +2,8 @@
 // Deadlines of connections. The HTTP library only knows an idle time that each byte starts anew, so
 // that a client who sends a byte a second holds a connection forever. Here each stage of a request
 // has a deadline; a thread looks after them, and shuts down the socket of a connection that missed
-// one, after a 408 where nothing has been sent yet.
+// one, after a 408 where nothing has been sent yet. So it does where the client has gone away in
+// the middle of a request.
 #ifndef DEADLINE_H
 #define DEADLINE_H
 

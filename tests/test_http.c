@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define COUNT(table) ((int)(sizeof(table) / sizeof(table)[0]))
@@ -582,6 +583,26 @@ START_TEST(an_idle_connection_is_closed_without_a_word) {
 }
 END_TEST
 
+// Bytes and end in one: the library sees no event of the end alone. Sooner than body-timeout (30
+// s).
+START_TEST(who_ends_in_the_middle_of_a_request_is_let_go) {
+    enum { CLIENTS = 8 };
+    struct client client[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++) {
+        open_client(&client[i]);
+        ck_assert(client_printf(&client[i], "POST /classify HTTP/1.1\r\nHost: x\r\n"
+                                            "Content-Length: 784\r\n\r\nhalf"));
+        ck_assert_int_eq(shutdown(client[i].fd, SHUT_WR), 0);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        client[i].timeout_ms = 15000;
+        ck_assert(client_sees_end(&client[i]));
+        client_close(&client[i]);
+    }
+    expect_alive();
+}
+END_TEST
+
 // ---- Overload ----------------------------------------------------------------------------------
 
 START_TEST(a_full_queue_is_said_so_and_health_goes_on) {
@@ -892,6 +913,7 @@ Suite *http_suite(void) {
     tcase_add_test(tc, chunks_without_end_are_cut_off);
     tcase_add_test(tc, a_small_body_of_a_refused_request_is_skipped);
     tcase_add_test(tc, nothing_waits_behind_heavy_pictures);
+    tcase_add_test(tc, who_ends_in_the_middle_of_a_request_is_let_go);
     tc = add_case(suite, "hasty", start_hasty);
     tcase_add_loop_test(tc, a_slow_client_is_told_and_closed, 0, COUNT(slow));
     tcase_add_test(tc, an_idle_connection_is_closed_without_a_word);
