@@ -5,7 +5,7 @@
 
 # The one list of Debian packages. run, check and their like install what is missing of it.
 PACKAGES = gcc g++ libc6-dev pkg-config check libmicrohttpd-dev libturbojpeg0-dev libpng-dev \
-    libexif-dev libjansson-dev libinih-dev zlib1g-dev libopenblas-dev
+    libexif-dev libjansson-dev libinih-dev libsystemd-dev zlib1g-dev libopenblas-dev
 PACKAGES_x86_64 = libsimde-dev
 PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
@@ -15,7 +15,7 @@ PACKAGES_MAN = mandoc
 # For check-arm64 on another machine; these stay out of every other target.
 PACKAGES_ARM64 = gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static \
     $(addsuffix :arm64,check libmicrohttpd-dev libturbojpeg0-dev libpng-dev libexif-dev \
-    libjansson-dev libinih-dev zlib1g-dev)
+    libjansson-dev libinih-dev libsystemd-dev zlib1g-dev)
 PACKAGES_NODE = nodejs npm
 PACKAGES_WEB = nodejs chromium
 PACKAGES_PROMETHEUS = prometheus python3
@@ -61,7 +61,7 @@ RELOCATIONS = -Wl,-z,pack-relative-relocs# 12 KB in 1; Debian 12's linker for AR
 endif
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections -pthread $(RELOCATIONS) $(LDFLAGS) $(SANITIZE)
 
-DAEMON_PACKAGES = libmicrohttpd gnutls jansson inih zlib
+DAEMON_PACKAGES = libmicrohttpd gnutls jansson inih libsystemd zlib
 PICTURE_PACKAGES = libturbojpeg libpng libexif
 FORGE_PACKAGES = jansson zlib $(if $(BLAS),openblas)
 flags = $$($(PKG_CONFIG) --cflags $1)

@@ -8,7 +8,6 @@
 
 #include <check.h>
 #include <poll.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,9 +91,6 @@ START_TEST(the_watchdog_is_ours_only_if_it_names_us) {
     snprintf(pid, sizeof pid, "%ld", (long)getppid());
     setenv("WATCHDOG_PID", pid, 1);
     ck_assert_uint_eq(service_watchdog_us(), 0);
-    unsetenv("WATCHDOG_PID");
-    setenv("WATCHDOG_USEC", "3 s", 1);
-    ck_assert_uint_eq(service_watchdog_us(), 0);
 }
 END_TEST
 
@@ -129,68 +125,6 @@ START_TEST(a_listening_socket_is_taken_and_nothing_else) {
     ck_assert_int_eq(child_takes(idle), 2);
     close(idle);
     close(listening);
-}
-END_TEST
-
-// Has a child look for sockets with these variables; pid NULL: its own. 2: error, else how many of
-// the variables it then still has, times 10, and 1 where it has a socket.
-static int child_sees(const char *pid, const char *fds) {
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        char own[32];
-        snprintf(own, sizeof own, "%ld", (long)getpid());
-        setenv("LISTEN_PID", pid != NULL ? pid : own, 1);
-        setenv("LISTEN_FDS", fds, 1);
-        struct tnm_error err;
-        int fd = -1, left = 0;
-        bool ok = service_socket(&fd, &err);
-        left = (getenv("LISTEN_PID") != NULL) + (getenv("LISTEN_FDS") != NULL);
-        _exit(!ok ? 2 : 10 * left + (fd >= 0));
-    }
-    int status = 0;
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    return WEXITSTATUS(status);
-}
-
-START_TEST(sockets_of_others_are_left_and_nonsense_is_refused) {
-    ck_assert_int_eq(child_sees("1", "1"), 0);
-    ck_assert_int_eq(child_sees("x", "1"), 0);
-    ck_assert_int_eq(child_sees(NULL, "0"), 0);
-    const char *const nonsense[] = {"", "x", "-1", "1x", " 1", "1025", "99999999999999999999"};
-    for (size_t i = 0; i < sizeof nonsense / sizeof nonsense[0]; i++)
-        ck_assert_msg(child_sees(NULL, nonsense[i]) == 2, "%s", nonsense[i]);
-}
-END_TEST
-
-START_TEST(an_abstract_socket_is_told_too) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int n = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "tnm-%ld", (long)getpid());
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
-    char name[sizeof address.sun_path];
-    snprintf(name, sizeof name, "@%.60s", address.sun_path + 1);
-    setenv("NOTIFY_SOCKET", name, 1);
-    service_ping();
-    char text[64] = "";
-    ck_assert_int_eq(recv(fd, text, sizeof text - 1, MSG_DONTWAIT), 10);
-    ck_assert_str_eq(text, "WATCHDOG=1");
-    close(fd);
-}
-END_TEST
-
-START_TEST(an_address_of_no_socket_is_passed_over) {
-    char name[256];
-    memset(name, 'a', sizeof name - 1);
-    name[0] = '/';
-    name[sizeof name - 1] = '\0';
-    const char *const addresses[] = {"", "/", "@", "relative", "/nowhere/at/all", name};
-    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
-        setenv("NOTIFY_SOCKET", addresses[i], 1);
-        service_ready("well");
-        ck_assert_str_eq(next_message(), "");
-    }
 }
 END_TEST
 
@@ -257,9 +191,6 @@ Suite *service_suite(void) {
     tcase_add_test(t, without_systemd_nothing_happens);
     tcase_add_test(t, the_watchdog_is_ours_only_if_it_names_us);
     tcase_add_test(t, a_listening_socket_is_taken_and_nothing_else);
-    tcase_add_test(t, sockets_of_others_are_left_and_nonsense_is_refused);
-    tcase_add_test(t, an_abstract_socket_is_told_too);
-    tcase_add_test(t, an_address_of_no_socket_is_passed_over);
     tcase_add_test(t, the_journal_gets_priorities);
     tcase_add_test(t, a_person_gets_the_time_and_the_level);
     suite_add_tcase(s, t);
