@@ -228,13 +228,13 @@ START_TEST(swaps_over_tls) {
 }
 END_TEST
 
-// Every feature that looks at requests is on: more than 6 at once is too much, so that "two"
+// Every feature that looks at requests is on: more than one at once is too much, so that "two"
 // answers.
 START_TEST(swaps_with_all_on) {
     const char *const args[] = {"--shadow",         "two",  "--replay",  "200",
                                 "--feedback",       "1000", "--cascade", "two,one",
                                 "--cascade-margin", "0.5",  "--degrade", "two",
-                                "--degrade-at",     "0.1",  NULL};
+                                "--degrade-at",     "0.02", NULL};
     load.also = "cascade";
     soak_swaps("all on", args);
 }
