@@ -16,7 +16,7 @@ struct served *answer_hold(struct api *api, const struct request *request, const
         reply_error(reply, request, 404, "model_not_found", "no model \"%s\"", name);
     else
         reply_error(reply, request, 503, "no_model", "model \"%s\" is not in service: %s", name,
-                    entry.reason);
+                    entry.reason[0] != 0 ? entry.reason : shelf_state_name(entry.state));
     return NULL;
 }
 

@@ -113,8 +113,10 @@ static bool method_fits(const struct route *route, const char *method) {
 static void refuse_method(struct request *request, struct reply *reply) {
     char allow[REPLY_MAX_VALUE + 1] = "", name[REQUEST_MAX_NAME + 1];
     char version[REQUEST_MAX_VERSION + 1];
+    // A name that is a path of its own, like /v1/vision/custom/list, has the methods of both.
     for (size_t i = 0, len = 0; i < N_ROUTES; i++)
-        if (path_fits(routes[i].path, request->path, name, version))
+        if (path_fits(routes[i].path, request->path, name, version) &&
+            strstr(allow, routes[i].method) == NULL)
             len += (size_t)snprintf(allow + len, sizeof allow - len, "%s%s%s", len > 0 ? ", " : "",
                                     routes[i].method,
                                     strcmp(routes[i].method, "GET") == 0 ? ", HEAD" : "");

@@ -392,6 +392,7 @@ START_TEST(unknown_paths_and_methods_are_told_apart) {
         {"GET", "/models/one/activate", 405, "method_not_allowed", "POST"},
         {"OPTIONS", "/classify", 405, "method_not_allowed", "POST"},
         {"TRACE", "/classify", 405, "method_not_allowed", "POST"},
+        {"PUT", "/v2/models/stats", 405, "method_not_allowed", "GET, HEAD"}, // also a {name}
     };
     struct client client;
     struct answer answer;

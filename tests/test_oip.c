@@ -693,6 +693,7 @@ START_TEST(models_are_listed_unloaded_and_loaded) {
     json_decref(index);
     struct answer answer;
     ck_assert(client_get(&client, "/v2/models/two/ready", &answer));
+    ck_assert_ptr_nonnull(strstr(answer.body, "is not in service: unloaded\""));
     served_expect_error(&answer, 503, "no_model");
     ck_assert_int_eq(post_text("/v2/repository/models/two/load", NULL, "{}", text, sizeof text),
                      200);
